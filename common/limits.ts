@@ -1,0 +1,48 @@
+// Every bound that is not a setting, with its reason. What a user may tune is in options.ts.
+
+/** HDFS default dfs.namenode.fs-limits.max-component-length. */
+export const nameBytesMax = 255
+/** As HDFS (MAX_PATH_LENGTH): characters in a path. */
+export const pathLengthMax = 8000
+/** As HDFS (MAX_PATH_DEPTH): components in a path. */
+export const pathDepthMax = 1000
+/** HDFS default dfs.ls.limit: entries of one page of a listing. */
+export const listingPageMax = 1000
+/** Blocks whose locations one listing page may carry, so that a page stays far below a message's limit. */
+export const listingLocationsMax = 3000
+/** HDFS default dfs.replication.max. */
+export const replicationMax = 512
+/** Ids are numbers in JavaScript: anything at or above 2^53 would be rounded. */
+export const idMax = Number.MAX_SAFE_INTEGER
+/** The first inode id is the root's, as in HDFS. */
+export const rootInodeId = 16385
+/** Block ids begin after 2^30, as in HDFS, so that they are never mistaken for inode ids in a log. */
+export const firstBlockId = 2 ** 30 + 1
+/** Generation stamps begin here; smaller ones are reserved by HDFS for legacy blocks. */
+export const firstGenstamp = 1001
+
+/** HDFS default dfs.bytes-per-checksum. */
+export const chunkBytes = 512
+/** A packet of the native wire carries at most this much data: large messages are what gRPC moves fast. */
+export const packetBytesMax = 1024 * 1024
+/** gRPC messages: a packet of 1 MiB, its checksums and room for a listing page with locations. */
+export const messageBytesMax = 64 * 1024 * 1024
+/** Packets a writer may have in flight: 8 MiB, enough to hide the round trip of three hops on one machine or in one room. */
+export const packetsInFlightMax = 8
+/** HDFS: a packet that needed more recoveries than this fails the write (DataStreamer.MAX_RECOVERY_ERROR_COUNT). */
+export const packetRecoveriesMax = 5
+
+/** Calls that one client may have in flight on its metadata stream before the server stops reading from it. */
+export const callsInFlightMax = 4096
+/** Commands that one commit may carry: bounds the time a reply can wait for its neighbours. */
+export const commitBatchMax = 1024
+/** Retry cache: how long a reply is remembered (HDFS: 10 min), and how many at most. */
+export const retryCacheMs = 10 * 60_000
+export const retryCacheEntriesMax = 200_000
+
+/** complete() waits this long for the minimum of replicas before it answers "not yet". */
+export const completeWaitMs = 8_000
+/** Replicas in one part of a full block report. */
+export const reportPartMax = 50_000
+/** Blocks in one invalidate command; HDFS default dfs.block.invalidate.limit. */
+export const invalidateBatchMax = 1000

@@ -1,0 +1,143 @@
+// The namespace's records and the interfaces that the core decides through. Nothing here knows SQLite, sockets or clocks.
+//
+// How a command runs, always synchronously, inside the transaction of its batch:
+//   1. plan(view, cluster, context, command, at): reads only. Answers { reply } for a query or a refusal (throws QuarryError),
+//      or { edit, reply } for a mutation. All validation happens here; everything that was chosen (ids, stamps, time) is in the edit.
+//   2. apply(tx, edit): changes the records. Deterministic, needs no cluster, no clock, and never refuses: replaying the edits in
+//      order on an empty store gives the same namespace, record for record.
+//   3. after the commit: reply to the caller, then the edit's effects reach the block layer (ClusterPort.committed).
+import type { Block, ReplicaLocation } from '../../proto/ports.ts'
+
+export interface DirectoryTotals {
+  /** Of the whole subtree, the directory itself included in `directories`. */
+  readonly files: number
+  readonly directories: number
+  readonly bytes: number
+  /** bytes x replication; blocks under construction are charged a full block, as in HDFS. */
+  readonly space: number
+}
+
+interface InodeBase {
+  readonly id: number
+  /** 0 for the root. */
+  readonly parentId: number
+  readonly name: string
+  readonly permission: number
+  readonly owner: string
+  readonly group: string
+  readonly mtimeMs: number
+  readonly atimeMs: number
+}
+
+export interface DirectoryInode extends InodeBase {
+  readonly kind: 'directory'
+  readonly totals: DirectoryTotals
+  /** Direct entries. */
+  readonly children: number
+  /** -1 = none. */
+  readonly nameQuota: number
+  readonly spaceQuota: number
+}
+
+export interface FileInode extends InodeBase {
+  readonly kind: 'file'
+  readonly replication: number
+  readonly blockSize: number
+  /** Bytes of all blocks but one that is still under construction. */
+  readonly length: number
+  readonly storagePolicy: number
+  /** The lease holder while the file is open for writing, else ''. */
+  readonly holder: string
+}
+
+export type Inode = DirectoryInode | FileInode
+
+/** integrity.md: reports never move a block that is under construction. COMPLETE is COMMITTED plus enough replicas: the block layer knows. */
+export type BlockState = 'under-construction' | 'committed' | 'under-recovery'
+
+export interface BlockRecord {
+  readonly blockId: number
+  readonly fileId: number
+  readonly index: number
+  readonly genstamp: number
+  /** Committed length; while under construction the last length made durable by fsync. */
+  readonly length: number
+  readonly state: BlockState
+}
+
+/** Reads of one consistent state: the last commit plus what the current batch has applied so far. */
+export interface NamespaceView {
+  inode(id: number): Inode | undefined
+  child(parentId: number, name: string): Inode | undefined
+  /** Entries of a directory after `after` ('' = from the start) in raw UTF-8 byte order, at most `limit`. */
+  children(parentId: number, after: string, limit: number): Inode[]
+  /** Blocks of a file in order. */
+  blocks(fileId: number): BlockRecord[]
+  block(blockId: number): BlockRecord | undefined
+  /** Blocks with ids >= `fromId` in ascending order, at most `limit`: for merging with sorted block reports. */
+  blocksFrom(fromId: number, limit: number): BlockRecord[]
+  /** Files open for writing, by inode id, after `afterId`. */
+  openFiles(afterId: number, limit: number): FileInode[]
+  counters(): Counters
+}
+
+/** Durable counters; `next…` values have not been used yet. */
+export interface Counters {
+  readonly nextInodeId: number
+  readonly nextBlockId: number
+  readonly nextGenstamp: number
+  readonly lastTxid: number
+  readonly files: number
+  readonly directories: number
+  readonly blocks: number
+}
+
+/** Changes of the records. The store keeps listings, totals and counters of its own only where said here. */
+export interface NamespaceTx extends NamespaceView {
+  /** Inserts or replaces. A change of parentId or name moves the directory entry. */
+  putInode(inode: Inode): void
+  /** Removes the inode and its directory entry, not its children or blocks. */
+  deleteInode(id: number): void
+  putBlock(block: BlockRecord): void
+  deleteBlock(blockId: number): void
+  setCounters(counters: Partial<Counters>): void
+}
+
+/** Where new replicas should go, or why none could: one reason a node. */
+export interface Placement {
+  readonly targets: readonly ReplicaLocation[]
+  readonly refused: readonly { readonly node: string; readonly reason: string }[]
+}
+
+/** What namespace commands ask the block layer. Reads only; changes reach it through `committed`. */
+export interface ClusterPort {
+  /** Replicas reported finalised with this generation stamp and length, on live nodes. */
+  liveReplicas(block: BlockRecord): number
+  /** Where the block can be read, or is being written; nearest to `caller` first, dead and corrupt ones left out. */
+  locations(block: BlockRecord, caller: string): readonly ReplicaLocation[]
+  /** Every known replica is corrupt. */
+  isCorrupt(blockId: number): boolean
+  chooseTargets(request: {
+    readonly caller: string
+    readonly wanted: number
+    readonly existing: readonly string[]
+    readonly excluded: readonly string[]
+    readonly favored: readonly string[]
+    readonly blockSize: number
+  }): Placement
+  /** Undefined when the node is not registered. */
+  location(datanodeUuid: string, storageUuid: string): ReplicaLocation | undefined
+  safeMode(): { readonly on: boolean; readonly reason: string }
+  /** Told after a commit, in order. */
+  committed(effects: readonly Effect[]): void
+}
+
+/** What the block layer must know of a committed change. All of it can be derived again from the records after a crash. */
+export type Effect =
+  | { readonly kind: 'block-allocated'; readonly block: BlockRecord; readonly replication: number; readonly targets: readonly ReplicaLocation[] }
+  | { readonly kind: 'pipeline-updated'; readonly block: BlockRecord; readonly replication: number; readonly targets: readonly ReplicaLocation[] }
+  | { readonly kind: 'block-committed'; readonly block: BlockRecord; readonly replication: number }
+  | { readonly kind: 'file-closed'; readonly blocks: readonly BlockRecord[]; readonly replication: number }
+  | { readonly kind: 'blocks-deleted'; readonly blocks: readonly Block[] }
+  | { readonly kind: 'replication-changed'; readonly blocks: readonly BlockRecord[]; readonly replication: number }
+  | { readonly kind: 'lease-released'; readonly fileId: number }
