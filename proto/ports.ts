@@ -1,6 +1,6 @@
 // Where client, namenode and datanode meet: the calls as TypeScript types, independent of any transport. The native gRPC
 // transport, the in-process one of the tests and the simulated network implement the same interfaces.
-import type { Call, Reply } from './gen/messages.ts'
+import type { Block, Call, Reply } from './gen/messages.ts'
 import type { Init } from './codec.ts'
 
 export type * from './gen/messages.ts'
@@ -49,4 +49,19 @@ export interface NamenodePort {
   call<M extends Method>(method: M, request: Init<Request<M>>, options?: CallOptions): Promise<ReplyOf<M>>
   readonly poolId: string
   close(): Promise<void>
+}
+
+/** What a compute agent may ask of the datanode it lives beside. Both check every stored CRC before a byte is used. */
+export interface LocalReplicas {
+  /**
+   * Hard-links the data file of a finalised replica to `targetPath` (same file system), verified once for each (block,
+   * generation stamp). Throws REPLICA_NOT_FOUND, or CHECKSUM after reporting the replica as bad.
+   */
+  link(block: Block, targetPath: string): Promise<{ readonly length: number; readonly verifyUs: number }>
+  /** Bytes of a finalised replica. */
+  read(block: Block, offset: number, length: number): AsyncIterable<Uint8Array>
+  /** A directory on the file system of the block files, for jails. */
+  readonly scratchDir: string
+  readonly poolId: string
+  readonly datanodeUuid: string
 }
