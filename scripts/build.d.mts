@@ -1,0 +1,2 @@
+/** Bundles the program into dist/; answers the entries built. */
+export function buildProgram(): Promise<string[]>
