@@ -1,0 +1,206 @@
+// A whole cluster in one process, for tests: one namenode, some datanodes, real sockets on 127.0.0.1, a temporary directory that is
+// gone after close(). Times are short so that a lost datanode is noticed in two seconds. Exported as `quarry/testing`.
+//
+//   await using cluster = await MiniCluster.start({ datanodes: 3 })
+//   const fs = await cluster.connect()
+//   await fs.writeFile('/hello', 'world')
+//   await cluster.killDatanode(0)
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { FileSystem } from '../../client/index.ts'
+import type { ConnectOptions } from '../../client/types.ts'
+import { must } from '../../common/assert.ts'
+import { checkSettings, defaultSettings, parseNamenodeUri } from '../../common/config.ts'
+import type { Logger } from '../../common/env.ts'
+import { QuarryError } from '../../common/errors.ts'
+import type { Settings } from '../../common/options.ts'
+import { systemEnv } from '../../common/system-env.ts'
+import { startDatanode, type RunningDatanode } from '../../datanode/main.ts'
+import { startNamenode, type RunningNamenode } from '../../namenode/main.ts'
+import { DatanodeFilter } from '../../proto/ports.ts'
+
+type DatanodeServices = Parameters<typeof startDatanode>[0]['services']
+
+export interface MiniClusterOptions {
+  /** Default 3. */
+  readonly datanodes?: number
+  /** Over miniClusterSettings; they hold for all roles. New files get as many copies as there are datanodes, at most 3. */
+  readonly settings?: Partial<Settings>
+  /** Settings of one datanode, over `settings`: another capacity, another rack. */
+  readonly datanodeSettings?: (index: number) => Partial<Settings>
+  /** Kept after close(). Default: a temporary directory that is removed. */
+  readonly dir?: string
+  /** Where the roles log; default nowhere. */
+  readonly log?: Logger
+  /** What else a datanode serves, such as a compute agent. */
+  readonly services?: DatanodeServices
+  /** Default true: start() waits until all datanodes are live and safe mode is over. */
+  readonly waitReady?: boolean
+}
+
+/** What differs from the defaults of a real cluster: quick detection, small blocks, no space held back. */
+export const miniClusterSettings = {
+  'heartbeat.interval': 200,
+  'stale.after': 1_000,
+  'dead.after': 2_000,
+  'redundancy.interval': 200,
+  'redundancy.timeout': 5_000,
+  'reserved': 0,
+  'drain.timeout': 2_000,
+  'min.block.size': 512,
+} as const satisfies Partial<Settings>
+
+const readyWithinMs = 60_000
+
+export class MiniCluster implements AsyncDisposable {
+  readonly dir: string
+  readonly #options: MiniClusterOptions
+  readonly #connections = new Set<FileSystem>()
+  readonly #datanodes: (RunningDatanode | undefined)[] = []
+  #namenode: RunningNamenode | undefined
+  #namenodePort = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(options: MiniClusterOptions) {
+    this.#options = options
+    this.dir = options.dir ?? mkdtempSync(path.join(tmpdir(), 'quarry-mini-'))
+  }
+
+  static async start(options: MiniClusterOptions = {}): Promise<MiniCluster> {
+    const cluster = new MiniCluster(options)
+    try {
+      await cluster.restartNamenode()
+      const count = options.datanodes ?? 3
+      await Promise.all(Array.from({ length: count }, (_, index) => cluster.restartDatanode(index)))
+      if (options.waitReady !== false) await cluster.waitReady()
+      return cluster
+    } catch (error) {
+      await cluster.close().catch(() => {})
+      throw error
+    }
+  }
+
+  /** quarry://127.0.0.1:port; the same after restartNamenode(). */
+  get uri(): string {
+    return `quarry://127.0.0.1:${this.#namenodePort}`
+  }
+
+  get namenode(): RunningNamenode {
+    return must(this.#namenode, 'the namenode is down')
+  }
+
+  /** Running ones and gaps: datanodes[1] is undefined after killDatanode(1). */
+  get datanodes(): readonly (RunningDatanode | undefined)[] {
+    return this.#datanodes
+  }
+
+  /** A client of this cluster; closed with it. */
+  async connect(options: ConnectOptions = {}): Promise<FileSystem> {
+    const fs = await FileSystem.connect(this.uri, options)
+    this.#connections.add(fs)
+    return fs
+  }
+
+  /** Directory of the identity and the blocks of a datanode. */
+  datanodeDir(index: number): string {
+    return path.join(this.dir, `datanode-${index}`)
+  }
+
+  /** Stops a datanode without draining: its connections break as when its process is killed. */
+  async killDatanode(index: number): Promise<void> {
+    const node = must(this.#datanodes[index], `there is no datanode ${index}`)
+    this.#datanodes[index] = undefined
+    await node.close()
+  }
+
+  /** Starts a stopped datanode again on its own data, or a new one with the next index. */
+  async restartDatanode(index: number): Promise<RunningDatanode> {
+    if (this.#datanodes[index] !== undefined) await this.killDatanode(index)
+    const dir = this.datanodeDir(index)
+    mkdirSync(dir, { recursive: true })
+    const settings = this.#settings({
+      'dir': dir,
+      'data.dirs': [path.join(dir, 'data')],
+      'namenode': this.uri,
+      ...this.#options.datanodeSettings?.(index),
+    })
+    const node = await startDatanode({ settings, env: this.#env(`datanode-${index}`), ...(this.#options.services && { services: this.#options.services }) })
+    this.#datanodes[index] = node
+    return node
+  }
+
+  /** Stops the namenode without draining. */
+  async killNamenode(): Promise<void> {
+    const namenode = this.namenode
+    this.#namenode = undefined
+    await namenode.close()
+  }
+
+  /** Starts the namenode, on the port it had. Datanodes and clients find it again by themselves. */
+  async restartNamenode(): Promise<RunningNamenode> {
+    if (this.#namenode !== undefined) await this.killNamenode()
+    const dir = path.join(this.dir, 'namenode')
+    mkdirSync(dir, { recursive: true })
+    this.#namenode = await startNamenode({ settings: this.#settings({ dir, port: this.#namenodePort }), env: this.#env('namenode') })
+    this.#namenodePort = parseNamenodeUri(this.#namenode.uri).port
+    return this.#namenode
+  }
+
+  /** Waits until every running datanode is live and the namenode has left safe mode. */
+  async waitReady(): Promise<void> {
+    await using fs = await FileSystem.connect(this.uri)
+    const wanted = this.#datanodes.filter((node) => node !== undefined).map((node) => node.uuid)
+    await waitFor(async () => {
+      const report = await fs.namenode.call('getDatanodeReport', { filter: DatanodeFilter.DATANODES_LIVE })
+      const live = new Set(report.datanodes.map((node) => node.datanode?.uuid))
+      if (!wanted.every((uuid) => live.has(uuid))) return `${wanted.filter((uuid) => live.has(uuid)).length} of ${wanted.length} datanodes are live`
+      const stats = await fs.stats()
+      return stats.safeMode ? `safe mode: ${stats.safeModeReason}` : undefined
+    }, 'the cluster to be ready')
+  }
+
+  /** Stops everything and removes the temporary directory. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const stopped = await Promise.allSettled([...this.#connections].map((fs) => fs.close()))
+    stopped.push(...(await Promise.allSettled(this.#datanodes.map((node) => node?.close()))))
+    stopped.push(...(await Promise.allSettled([this.#namenode?.close()])))
+    if (this.#options.dir === undefined) rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 })
+    const failure = stopped.find((outcome) => outcome.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+  }
+
+  #settings(own: Partial<Settings>): Settings {
+    const replication = Math.max(1, Math.min(3, this.#options.datanodes ?? 3))
+    const settings = defaultSettings({ replication, ...miniClusterSettings, ...this.#options.settings, ...own })
+    checkSettings(settings)
+    return settings
+  }
+
+  #env(node: string) {
+    return systemEnv(this.#options.log?.child({ node }))
+  }
+}
+
+/**
+ * Asks `pending` until it answers undefined, every 50 ms. It answers what is still missing, which the error repeats when the time is
+ * over. Errors of `pending` are thrown.
+ */
+export async function waitFor(pending: () => Promise<string | undefined> | string | undefined, what: string, withinMs: number = readyWithinMs): Promise<void> {
+  const startedMs = performance.now()
+  for (;;) {
+    const missing = await pending()
+    if (missing === undefined) return
+    if (performance.now() - startedMs > withinMs) throw new QuarryError('TIMEOUT', `waited ${withinMs / 1000} s for ${what}: ${missing}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
