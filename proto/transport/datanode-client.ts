@@ -1,0 +1,170 @@
+// The data plane as its callers see it: clients write and read blocks, datanodes forward and copy them. One connection for
+// each datanode, shared by all streams to it. Failures are QuarryErrors.
+//
+// Memory of one stream here: the http2 window (streamWindowBytes) at most, two messages decoded ahead of the consumer, and two
+// outgoing messages.
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import type { CallOptions as GrpcCallOptions, ClientDuplexStream } from '@grpc/grpc-js'
+import { QuarryError } from '../../common/errors.ts'
+import { messageBytesMax } from '../../common/limits.ts'
+import { codec } from '../codec.ts'
+import type { Init } from '../codec.ts'
+import type {
+  BlockChecksumReply, BlockChecksumRequest, DatanodeId, Packet, ReadFrame, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply,
+  TransferRequest, WriteHeader, WriteReply,
+} from '../gen/messages.ts'
+import { decodeReadFrame, encodeWriteHeader, packetFrame } from './packet-codec.ts'
+import type { OutgoingMessage, Received } from './packet-codec.ts'
+import { streamWindowBytes } from './server.ts'
+import { errorOf } from './status.ts'
+import { Inbox, Outbox } from './streams.ts'
+
+export interface DatanodeCallOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds a call without a stream may take; default 60,000. */
+  readonly deadlineMs?: number | undefined
+}
+
+/** A block being written. `replies` must be read: the setup reply, then an ack for every packet, in order. */
+export interface WriteStream {
+  /** Sends a packet; resolves when there is room for the next. The packet's bytes must not change until it is acknowledged. */
+  send(packet: Init<Packet>): Promise<void>
+  /** Hands on a frame as it was received. */
+  forward(frame: Uint8Array): Promise<void>
+  /** No more packets. */
+  end(): void
+  /** Gives the call up; `replies` ends with CANCELLED. Idempotent. */
+  cancel(): void
+  readonly replies: AsyncIterable<WriteReply>
+}
+
+export interface DatanodeClient {
+  writeBlock(header: Init<WriteHeader>, options?: DatanodeCallOptions): WriteStream
+  /** Ending the iteration cancels the call. Each frame's byte fields are views of a message that nobody else holds. */
+  readBlock(request: Init<ReadRequest>, options?: DatanodeCallOptions): AsyncIterable<Received<ReadFrame>>
+  replicaInfo(request: Init<ReplicaInfoRequest>, options?: DatanodeCallOptions): Promise<ReplicaInfoReply>
+  blockChecksum(request: Init<BlockChecksumRequest>, options?: DatanodeCallOptions): Promise<BlockChecksumReply>
+  transferBlock(request: Init<TransferRequest>, options?: DatanodeCallOptions): Promise<TransferReply>
+}
+
+const unaryDeadlineMs = 60_000
+
+const channelOptions = {
+  'grpc.max_receive_message_length': messageBytesMax,
+  'grpc.max_send_message_length': messageBytesMax,
+  'grpc-node.flow_control_window': streamWindowBytes,
+  'grpc.enable_http_proxy': 0,
+  // A call that failed is decided on by the pipeline or the reader, which know what was acknowledged.
+  'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.service_config_disable_resolution': 1,
+} as const
+
+/** The datanodes this process talks to, a connection each. */
+export class DatanodeClients {
+  readonly #clients = new Map<string, GrpcDatanodeClient>()
+  #closed = false
+
+  get(node: Pick<DatanodeId, 'ip' | 'grpcPort'>): DatanodeClient {
+    if (this.#closed) throw new QuarryError('CLOSED', 'The connections to the datanodes are closed.')
+    const address = `${node.ip}:${node.grpcPort}`
+    let client = this.#clients.get(address)
+    if (client === undefined) {
+      client = new GrpcDatanodeClient(address)
+      this.#clients.set(address, client)
+    }
+    return client
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const client of this.#clients.values()) client.close()
+    this.#clients.clear()
+  }
+}
+
+const service = '/quarry.v1.Datanode/'
+const asIs = (message: OutgoingMessage): Buffer => message as unknown as Buffer
+const writeReply = codec('WriteReply')
+const readRequest = codec('ReadRequest')
+const unary = {
+  replicaInfo: { path: `${service}ReplicaInfo`, request: codec('ReplicaInfoRequest'), reply: codec('ReplicaInfoReply') },
+  blockChecksum: { path: `${service}BlockChecksum`, request: codec('BlockChecksumRequest'), reply: codec('BlockChecksumReply') },
+  transferBlock: { path: `${service}TransferBlock`, request: codec('TransferRequest'), reply: codec('TransferReply') },
+}
+
+class GrpcDatanodeClient implements DatanodeClient {
+  readonly #client: Client
+  readonly #peer: string
+
+  constructor(address: string) {
+    this.#peer = `datanode ${address}`
+    this.#client = new Client(address, credentials.createInsecure(), channelOptions)
+  }
+
+  writeBlock(header: Init<WriteHeader>, options: DatanodeCallOptions = {}): WriteStream {
+    const call: ClientDuplexStream<OutgoingMessage, WriteReply> = this.#client.makeBidiStreamRequest(`${service}WriteBlock`, asIs, writeReply.decode, new Metadata())
+    const outbox = new Outbox<OutgoingMessage>(call, this.#peer)
+    const replies = new Inbox<WriteReply>(call, { peer: this.#peer, readAhead: 64 })
+    call.once('status', cancelOn(options.signal, call))
+    void outbox.send(encodeWriteHeader(header)).catch(() => {
+      // The failure reaches the caller through `replies`.
+    })
+    return {
+      send: (packet) => outbox.send(packetFrame(packet)),
+      forward: (frame) => outbox.send(frame as Buffer),
+      end: () => outbox.end(),
+      cancel: () => call.cancel(),
+      replies,
+    }
+  }
+
+  readBlock(request: Init<ReadRequest>, options: DatanodeCallOptions = {}): AsyncIterable<Received<ReadFrame>> {
+    const call = this.#client.makeServerStreamRequest(`${service}ReadBlock`, readRequest.encode, decodeReadFrame, request, new Metadata())
+    call.once('status', cancelOn(options.signal, call))
+    return new Inbox<Received<ReadFrame>>(call, { peer: this.#peer })
+  }
+
+  replicaInfo(request: Init<ReplicaInfoRequest>, options?: DatanodeCallOptions): Promise<ReplicaInfoReply> {
+    return this.#unary(unary.replicaInfo, request, options)
+  }
+
+  blockChecksum(request: Init<BlockChecksumRequest>, options?: DatanodeCallOptions): Promise<BlockChecksumReply> {
+    return this.#unary(unary.blockChecksum, request, options)
+  }
+
+  transferBlock(request: Init<TransferRequest>, options?: DatanodeCallOptions): Promise<TransferReply> {
+    return this.#unary(unary.transferBlock, request, options)
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #unary<Q, R>(method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } }, request: Q, options: DatanodeCallOptions = {}): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const limits: GrpcCallOptions = { deadline: Date.now() + (options.deadlineMs ?? unaryDeadlineMs) }
+      const call = this.#client.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
+        release()
+        if (error) reject(errorOf(error, this.#peer))
+        else resolve(reply as R)
+      })
+      const release = cancelOn(options.signal, call)
+    })
+  }
+}
+
+/** Cancels the call when the signal fires; the answer stops listening to the signal. */
+function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
+  if (signal === undefined) return () => {}
+  const cancel = () => call.cancel()
+  if (signal.aborted) queueMicrotask(cancel)
+  else signal.addEventListener('abort', cancel, { once: true })
+  return () => signal.removeEventListener('abort', cancel)
+}
