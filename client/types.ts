@@ -13,7 +13,7 @@ export interface ConnectOptions {
   readonly localReads?: boolean | undefined
   /** Milliseconds one metadata call may take, retries included; default 60,000. */
   readonly callTimeoutMs?: number | undefined
-  /** Milliseconds to keep trying to reach the namenode at connect; default 10,000. */
+  /** Milliseconds to keep trying at connect. Default: 10,000 for a namenode that does not answer; one that refuses the connection fails at once. */
   readonly connectTimeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -34,6 +34,8 @@ export const packetRecoveriesMax = 5
 
 /** Calls that one client may have in flight on its metadata stream before the server stops reading from it. */
 export const callsInFlightMax = 4096
+/** Calls that may wait in a client for their turn: about 100 MB of promises; more is a program that forgot to await. */
+export const callsQueuedMax = 200_000
 /** Commands that one commit may carry: bounds the time a reply can wait for its neighbours. */
 export const commitBatchMax = 1024
 /** Retry cache: how long a reply is remembered (HDFS: 10 min), and how many at most. */

@@ -1,24 +1,32 @@
-// Client side of a gRPC connection, with the windows and message sizes that the wire needs.
-import grpc from '@grpc/grpc-js'
+// The metadata connection of a client, with the windows and message sizes that the wire needs.
+import { Client, credentials } from '@grpc/grpc-js'
+import type { ChannelOptions } from '@grpc/grpc-js'
 import { messageBytesMax } from '../../common/limits.ts'
 
-/** HTTP/2 window of the receiving client: grpc-js sets the stream's and the connection's; 8 MiB hides a round trip at 1 GB/s and 8 ms. */
-export const clientWindowBytes = 8 * 1024 * 1024
+/** HTTP/2 window of the receiving client: a listing page with locations of every file passes without a stop. */
+const windowBytes = 8 * 1024 * 1024
 
-const channelOptions: grpc.ChannelOptions = {
+const channelOptions: ChannelOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
   'grpc.max_send_message_length': messageBytesMax,
-  'grpc-node.flow_control_window': clientWindowBytes,
-  // Two clients of one process must not share a connection: a stream's bytes would queue behind the other's.
-  'grpc.use_local_subchannel_pool': 1,
-  // Retries are decided by the sessions above, which know what is safe to repeat.
+  'grpc-node.flow_control_window': windowBytes,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_channelz': 0,
+  // Calls are repeated by the session, which keeps their ids.
   'grpc.enable_retries': 0,
-  // A connection attempt that failed is tried again within a second, not after minutes.
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1000,
+  // Two clients of one process have a connection each.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.service_config_disable_resolution': 1,
+  // The session decides when to try again; the channel must not refuse for longer than the session waits.
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.min_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  // A namenode whose machine vanished without a word is noticed after half a minute.
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
 }
 
 /** `address` is host:port. Nothing is connected before the first call. */
-export function openChannel(address: string): grpc.Client {
-  return new grpc.Client(address, grpc.credentials.createInsecure(), channelOptions)
+export function openChannel(address: string): Client {
+  return new Client(address, credentials.createInsecure(), channelOptions)
 }

@@ -1,0 +1,391 @@
+// The SDK's file system: one method a verb, each thin. What a verb needs beyond a call or two lives in its own file.
+import { userInfo } from 'node:os'
+import { QuarryError } from '../common/errors.ts'
+import { Closer } from '../common/closer.ts'
+import type { Env } from '../common/env.ts'
+import { systemEnv } from '../common/system-env.ts'
+import { DatanodeFilter, SafeModeAction } from '../proto/ports.ts'
+import type { CallOptions, DatanodeReport, EditRecord, Init, Method, NamenodePort, ReplyOf, Request, ServerDefaultsReply } from '../proto/ports.ts'
+import { DatanodeClients } from '../proto/transport/datanode-client.ts'
+import { connectNamenode } from '../proto/transport/metadata-session.ts'
+import { fileInfoOf, listingEntries } from './file-info.ts'
+import { expandGlob } from './glob.ts'
+import { applyMode } from './mode.ts'
+import { normalizePath } from './path.ts'
+import { expungeTrash, moveToTrash } from './trash.ts'
+import type { BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter } from './types.ts'
+
+/** Every verb takes these last: a signal that gives up, and the milliseconds after which the call fails with TIMEOUT. */
+export type VerbOptions = CallOptions
+
+export class FileSystem implements AsyncDisposable {
+  /** quarry://host:port of the namenode. */
+  readonly uri: string
+  /** Who calls. */
+  readonly user: string
+  /** Permission bits taken away from what is created. */
+  readonly umask: number
+  /** The raw calls of the namenode, for code inside the project. */
+  readonly namenode: NamenodePort
+  /** The raw calls of datanodes, for code inside the project. */
+  readonly datanodeClients: DatanodeClients
+  readonly #options: ConnectOptions
+  readonly #closer = new Closer()
+  readonly #env: Env
+  #defaults: Promise<ServerDefaultsReply> | undefined
+
+  /** Use `FileSystem.connect`; the constructor is for tests that bring their own transport. */
+  constructor(parts: { uri: string; user: string; namenode: NamenodePort; datanodes: DatanodeClients; options?: ConnectOptions; env?: Env }) {
+    this.uri = parts.uri
+    this.user = parts.user
+    this.namenode = parts.namenode
+    this.datanodeClients = parts.datanodes
+    this.#options = parts.options ?? {}
+    this.umask = this.#options.umask ?? 0o022
+    this.#env = parts.env ?? systemEnv()
+    this.#closer.add(() => this.namenode.close())
+    this.#closer.add(() => this.datanodeClients.close())
+  }
+
+  /**
+   * Connects to the namenode of `uri` (quarry://host:port). Fails with UNAVAILABLE when nobody answers within connectTimeoutMs,
+   * with VERSION when the server speaks another version, with INVALID_ARGUMENT when the URI cannot be used.
+   */
+  static async connect(uri: string, options: ConnectOptions = {}): Promise<FileSystem> {
+    const user = options.user ?? defaultUser()
+    const env = systemEnv()
+    const namenode = await connectNamenode({
+      uri, user, env, connectTimeoutMs: options.connectTimeoutMs, callTimeoutMs: options.callTimeoutMs, signal: options.signal,
+    })
+    return new FileSystem({ uri: uri.replace(/\/+$/, ''), user, namenode, datanodes: new DatanodeClients(), options, env })
+  }
+
+  /** /user/NAME, where relative paths begin. */
+  homeDirectory(): string {
+    return `/user/${this.user}`
+  }
+
+  /** The absolute path of what a user typed: relative to the home directory, `//`, `.` and `..` resolved, a URI's authority dropped. */
+  resolve(path: string): string {
+    return normalizePath(path, this.homeDirectory())
+  }
+
+  // --- looking ------------------------------------------------------------------------------------------------------------
+
+  /** Throws NOT_FOUND. */
+  async stat(path: string, options?: VerbOptions): Promise<FileInfo> {
+    const absolute = this.resolve(path)
+    const { file } = await this.#call('getFileInfo', { path: absolute }, options)
+    if (file === null) throw notFound(absolute)
+    return fileInfoOf(absolute, file)
+  }
+
+  async exists(path: string, options?: VerbOptions): Promise<boolean> {
+    const { file } = await this.#call('getFileInfo', { path: this.resolve(path) }, options)
+    return file !== null
+  }
+
+  /** Entries of a directory in raw UTF-8 byte order, a page at a time; of a file, the file itself. Throws NOT_FOUND. */
+  async *list(path: string, options?: VerbOptions): AsyncGenerator<FileInfo, void, undefined> {
+    for await (const page of this.#pages(path, options)) yield* page
+  }
+
+  /** All that `list` gives, at once. */
+  async readdir(path: string, options?: VerbOptions): Promise<FileInfo[]> {
+    const all: FileInfo[][] = []
+    for await (const page of this.#pages(path, options)) all.push(page)
+    return all.length === 1 ? all[0]! : all.flat()
+  }
+
+  /** Everything below `path`, depth first, each directory before its content; of a file, the file itself. */
+  async *walk(path: string, options?: VerbOptions): AsyncGenerator<FileInfo, void, undefined> {
+    for await (const entry of this.list(path, options)) {
+      yield entry
+      if (entry.isDirectory) yield* this.walk(entry.path, options)
+    }
+  }
+
+  /**
+   * What matches a Hadoop glob (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, backslash escapes; each component by itself), sorted. A pattern
+   * without special characters matches the path of that name. Nothing found: an empty array.
+   */
+  glob(pattern: string, options?: VerbOptions): Promise<FileInfo[]> {
+    return expandGlob(this, pattern, options)
+  }
+
+  async contentSummary(path: string, options?: VerbOptions): Promise<ContentSummary> {
+    return this.#call('getContentSummary', { path: this.resolve(path) }, options)
+  }
+
+  /** Where the bytes of a file lie; of `offset` … `offset + length` only, when given. */
+  async blockLocations(path: string, range: { offset?: number; length?: number } = {}, options?: VerbOptions): Promise<BlockLocation[]> {
+    const offset = range.offset ?? 0
+    const { blocks } = await this.#call('getBlockLocations', { path: this.resolve(path), offset, length: range.length ?? Number.MAX_SAFE_INTEGER - offset }, options)
+    return (blocks?.blocks ?? []).map((located) => ({
+      blockId: located.block?.blockId ?? 0,
+      genstamp: located.block?.genstamp ?? 0,
+      offset: located.offset,
+      length: located.block?.length ?? 0,
+      corrupt: located.corrupt,
+      hosts: located.locations.map((location) => ({
+        uuid: location.datanode?.uuid ?? '',
+        address: `${location.datanode?.ip ?? ''}:${location.datanode?.grpcPort ?? 0}`,
+        hostname: location.datanode?.hostname ?? '',
+        rack: location.datanode?.rack ?? '',
+        storageUuid: location.storageUuid,
+      })),
+    }))
+  }
+
+  /** Throws PERMISSION_DENIED unless the caller may do all of `mode` (letters of `rwx`, or their bits) with the path. */
+  async checkAccess(path: string, mode: string | number, options?: VerbOptions): Promise<void> {
+    const bits = typeof mode === 'number' ? mode : [...mode].reduce((sum, letter) => sum | ({ r: 4, w: 2, x: 1 }[letter] ?? 0), 0)
+    await this.#call('checkAccess', { path: this.resolve(path), mode: bits }, options)
+  }
+
+  // --- changing -----------------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes a directory; one that exists already is fine. Without `recursive` a missing parent is NOT_FOUND.
+   * `permission` (0o777) is before the umask.
+   */
+  async mkdir(path: string, options: { recursive?: boolean; permission?: number } & VerbOptions = {}): Promise<void> {
+    const permission = (options.permission ?? 0o777) & ~this.umask
+    await this.#call('mkdirs', { path: this.resolve(path), permission, createParent: options.recursive ?? false }, options)
+  }
+
+  /** Strict: the target must not exist, or with `overwrite` may be a file or an empty directory of the same kind. Atomic. */
+  async rename(source: string, target: string, options: { overwrite?: boolean } & VerbOptions = {}): Promise<void> {
+    await this.#call('rename2', { source: this.resolve(source), target: this.resolve(target), overwrite: options.overwrite ?? false }, options)
+  }
+
+  /** As `hdfs dfs -mv`: into the target when that is a directory; ordinary failures are `false`. */
+  async renameInto(source: string, target: string, options?: VerbOptions): Promise<boolean> {
+    return (await this.#call('rename', { source: this.resolve(source), target: this.resolve(target) }, options)).value
+  }
+
+  /** Really deletes. `false`: there was nothing. A directory that is not empty needs `recursive`. */
+  async delete(path: string, options: { recursive?: boolean } & VerbOptions = {}): Promise<boolean> {
+    return (await this.#call('delete', { path: this.resolve(path), recursive: options.recursive ?? false }, options)).value
+  }
+
+  /**
+   * Moves to the user's trash and answers where it is now. Undefined: nothing was done, because the trash is off or the path
+   * lies in it already; `delete` is what is left. `intervalMinutes` counts only where the server's trash.interval is 0.
+   */
+  moveToTrash(path: string, options: { intervalMinutes?: number } & VerbOptions = {}): Promise<string | undefined> {
+    return moveToTrash(this, path, this.#env.clock, options)
+  }
+
+  /** Seals the user's current trash into a dated folder and deletes the folders older than the interval, or all when `immediate`. */
+  expungeTrash(options: { immediate?: boolean; intervalMinutes?: number } & VerbOptions = {}): Promise<void> {
+    return expungeTrash(this, this.#env.clock, options)
+  }
+
+  /** `false` for a directory. Copies are made or removed in the background. */
+  async setReplication(path: string, replication: number, options?: VerbOptions): Promise<boolean> {
+    return (await this.#call('setReplication', { path: this.resolve(path), replication }, options)).value
+  }
+
+  /** Bits, octal text, or symbolic clauses such as `u+rwx,g-w` (read, then changed). */
+  async setPermission(path: string, mode: number | string, options?: VerbOptions): Promise<void> {
+    const absolute = this.resolve(path)
+    let permission = typeof mode === 'number' ? mode : 0
+    if (typeof mode === 'string') {
+      const info = await this.stat(absolute, options)
+      permission = applyMode(mode, info.permission, info.isDirectory)
+    }
+    await this.#call('setPermission', { path: absolute, permission }, options)
+  }
+
+  /** What is left out stays as it is. */
+  async setOwner(path: string, to: { owner?: string; group?: string }, options?: VerbOptions): Promise<void> {
+    await this.#call('setOwner', { path: this.resolve(path), owner: to.owner ?? '', group: to.group ?? '' }, options)
+  }
+
+  /** Milliseconds since the epoch; what is left out stays as it is. */
+  async setTimes(path: string, to: { mtimeMs?: number; atimeMs?: number }, options?: VerbOptions): Promise<void> {
+    await this.#call('setTimes', { path: this.resolve(path), mtimeMs: to.mtimeMs ?? -1, atimeMs: to.atimeMs ?? -1 }, options)
+  }
+
+  /** Names (files and directories) and bytes with all replicas that a directory may hold; -1 removes, what is left out stays. */
+  async setQuota(path: string, quota: { names?: number; space?: number }, options?: VerbOptions): Promise<void> {
+    await this.#call('setQuota', { path: this.resolve(path), names: quota.names ?? -2, space: quota.space ?? -2 }, options)
+  }
+
+  /** `true`: done; `false`: the last block is being cut, the file opens again when that is over. */
+  async truncate(path: string, newLength: number, options?: VerbOptions): Promise<boolean> {
+    return (await this.#call('truncate', { path: this.resolve(path), newLength, holder: this.#holder() }, options)).value
+  }
+
+  /** Appends the blocks of the sources to the target and removes the sources; no byte moves. */
+  async concat(target: string, sources: readonly string[], options?: VerbOptions): Promise<void> {
+    await this.#call('concat', { target: this.resolve(target), sources: sources.map((source) => this.resolve(source)) }, options)
+  }
+
+  /** Closes a file whose writer is gone. `true`: it is closed now; `false`: ask again. */
+  async recoverLease(path: string, options?: VerbOptions): Promise<boolean> {
+    return (await this.#call('recoverLease', { path: this.resolve(path), holder: this.#holder() }, options)).value
+  }
+
+  // --- bytes --------------------------------------------------------------------------------------------------------------
+
+  /** Makes a file and opens it for writing. */
+  create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
+    return notBuilt('create', path, options)
+  }
+
+  /** Opens a file for writing at its end. */
+  append(path: string, options: { signal?: AbortSignal } = {}): Promise<FileWriter> {
+    return notBuilt('append', path, options)
+  }
+
+  /** Opens a file for reading. */
+  open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
+    return notBuilt('open', path, options)
+  }
+
+  /** The whole file; text when an encoding is given. */
+  readFile(path: string, options?: { encoding?: undefined; signal?: AbortSignal }): Promise<Buffer>
+  readFile(path: string, options: { encoding: BufferEncoding; signal?: AbortSignal }): Promise<string>
+  async readFile(path: string, options: { encoding?: BufferEncoding | undefined; signal?: AbortSignal } = {}): Promise<Buffer | string> {
+    await using reader = await this.open(path, options)
+    const bytes = Buffer.allocUnsafe(reader.length)
+    let at = 0
+    for await (const part of reader.stream({ end: reader.length, ...(options.signal && { signal: options.signal }) })) {
+      bytes.set(part, at)
+      at += part.length
+    }
+    return options.encoding === undefined ? bytes.subarray(0, at) : bytes.toString(options.encoding, 0, at)
+  }
+
+  /** Makes or replaces a file with these bytes. */
+  async writeFile(path: string, data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options: CreateOptions = {}): Promise<void> {
+    const writer = await this.create(path, options)
+    try {
+      if (typeof data === 'string' || data instanceof Uint8Array) await writer.write(data)
+      else for await (const part of data) await writer.write(part)
+    } catch (error) {
+      await writer.abort(error)
+      throw error
+    }
+    await writer.close()
+  }
+
+  /** HDFS's MD5-of-MD5-of-CRC of a file. */
+  checksum(path: string, options?: VerbOptions): Promise<FileChecksum> {
+    return notBuilt('checksum', path, options)
+  }
+
+  /** Copies a local file, or with `recursive` a directory, to `target`: the path it will have. */
+  copyFromLocal(local: string, target: string, options: CopyOptions = {}): Promise<void> {
+    return notBuilt('copyFromLocal', local, target, options)
+  }
+
+  /** Copies a file, or with `recursive` a directory, to the local path `local`. */
+  copyToLocal(source: string, local: string, options: CopyOptions = {}): Promise<void> {
+    return notBuilt('copyToLocal', source, local, options)
+  }
+
+  // --- the cluster --------------------------------------------------------------------------------------------------------
+
+  async stats(options?: VerbOptions): Promise<FileSystemStats> {
+    return this.#call('getFsStats', {}, options)
+  }
+
+  /** Asked once for each FileSystem. */
+  async serverDefaults(options?: VerbOptions): Promise<ServerDefaultsReply> {
+    this.#defaults ??= this.#call('getServerDefaults', {}, options)
+    try {
+      return await this.#defaults
+    } catch (error) {
+      this.#defaults = undefined
+      throw error
+    }
+  }
+
+  async datanodes(filter: 'all' | 'live' | 'dead' | 'decommissioning' | 'entering-maintenance' | 'in-maintenance' = 'all', options?: VerbOptions): Promise<DatanodeReport[]> {
+    const filters = {
+      'all': DatanodeFilter.DATANODES_ALL,
+      'live': DatanodeFilter.DATANODES_LIVE,
+      'dead': DatanodeFilter.DATANODES_DEAD,
+      'decommissioning': DatanodeFilter.DATANODES_DECOMMISSIONING,
+      'entering-maintenance': DatanodeFilter.DATANODES_ENTERING_MAINTENANCE,
+      'in-maintenance': DatanodeFilter.DATANODES_IN_MAINTENANCE,
+    } as const
+    return (await this.#call('getDatanodeReport', { filter: filters[filter] }, options)).datanodes
+  }
+
+  async safeMode(action: 'get' | 'enter' | 'leave' | 'force-exit' = 'get', options?: VerbOptions): Promise<{ on: boolean; reason: string }> {
+    const actions = {
+      'get': SafeModeAction.SAFE_MODE_GET,
+      'enter': SafeModeAction.SAFE_MODE_ENTER,
+      'leave': SafeModeAction.SAFE_MODE_LEAVE,
+      'force-exit': SafeModeAction.SAFE_MODE_FORCE_EXIT,
+    } as const
+    return this.#call('setSafeMode', { action: actions[action] }, options)
+  }
+
+  /** The edit log after a transaction id, in order, up to what there is now. */
+  async *edits(afterTxid = 0, options?: VerbOptions): AsyncGenerator<EditRecord, void, undefined> {
+    for (let after = afterTxid; ;) {
+      const page = await this.#call('getEdits', { afterTxid: after, limit: editsPage }, options)
+      yield* page.edits
+      const last = page.edits.at(-1)
+      if (last === undefined || last.txid >= page.lastTxid) return
+      after = last.txid
+    }
+  }
+
+  /** Closes what is open and the connections. Idempotent. */
+  close(): Promise<void> {
+    return this.#closer.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #call<M extends Method>(method: M, request: Init<Request<M>>, options?: VerbOptions): Promise<ReplyOf<M>> {
+    return this.namenode.call(method, request, options)
+  }
+
+  /** The lease holder: one for each FileSystem, many files. */
+  #holder(): string {
+    return this.user
+  }
+
+  async *#pages(path: string, options?: VerbOptions): AsyncGenerator<FileInfo[], void, undefined> {
+    const absolute = this.resolve(path)
+    for (let startAfter = ''; ;) {
+      const page = await this.#call('getListing', { path: absolute, startAfter }, options)
+      if (!page.exists) throw notFound(absolute)
+      const entries = listingEntries(absolute, page)
+      yield entries
+      if (!page.more || entries.length === 0) return
+      startAfter = entries.at(-1)!.name
+    }
+  }
+}
+
+/** Edits asked for at once: about 300 bytes each. */
+const editsPage = 1000
+
+function notFound(path: string): QuarryError {
+  return new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
+}
+
+function notBuilt(verb: string, ..._arguments: unknown[]): Promise<never> {
+  return Promise.reject(new QuarryError('UNSUPPORTED', `${verb} is not there yet.`))
+}
+
+function defaultUser(): string {
+  const named = process.env['HADOOP_USER_NAME']
+  if (named) return named
+  try {
+    return userInfo().username
+  } catch {
+    // A container may run under a uid that has no name.
+    return `uid-${process.getuid?.() ?? 0}`
+  }
+}

@@ -1,0 +1,11 @@
+// Quarry's SDK. Everything a program needs to work with a cluster:
+//
+//   await using fs = await FileSystem.connect('quarry://127.0.0.1:8021')
+//   await fs.writeFile('/hello.txt', 'hello')
+//   for await (const part of (await fs.open('/hello.txt')).stream()) process.stdout.write(part)
+export { FileSystem, type VerbOptions } from './filesystem.ts'
+export type {
+  BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CopyProgress, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter,
+} from './types.ts'
+export { applyMode, formatMode } from './mode.ts'
+export { QuarryError, isQuarryError, type Advice, type ErrorCode, type ErrorDetails } from '../common/errors.ts'
