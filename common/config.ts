@@ -84,10 +84,11 @@ export function parseSettingsText(text: string, file: string): { readonly name: 
   return lines
 }
 
-/** The text of a settings file with the values that differ from the defaults; loadSettings reads it back to the same settings. */
+/** The text of a settings file with what differs from the defaults, or would else be derived; reads back to the same settings. */
 export function formatSettings(settings: Settings): string {
   return optionNames
-    .filter((name) => JSON.stringify(settings[name]) !== JSON.stringify(options[name].default))
+    .filter((name) => derivedNames.has(name) || JSON.stringify(settings[name]) !== JSON.stringify(options[name].default))
+    .filter((name) => formatValue(name, settings[name]) !== '')
     .map((name) => `${name} = ${formatValue(name, settings[name])}\n`)
     .join('')
 }
@@ -209,7 +210,9 @@ function optionOfVariable(variable: string): OptionName | undefined {
   throw new QuarryError('CONFIG', `environment variable ${variable}: there is no such option; ${nearest === undefined ? 'unset it' : `did you mean ${envNameOf(nearest as OptionName)}?`}`)
 }
 
-/** Defaults that follow from values that were given. */
+/** Options whose default follows from values that were given. */
+const derivedNames: ReadonlySet<OptionName> = new Set(['stale.after', 'min.block.size', 'replication.min', 'data.dirs'])
+
 function derive(settings: Settings, given: Values): Settings {
   const derived: Values = {}
   // Who lowers dead.after (for a demo, a test) means a quick detection: staleness follows.

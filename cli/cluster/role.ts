@@ -1,0 +1,144 @@
+// A role as a process of its own: reads its settings, logs, starts the namenode or the datanode, says when it is ready, and stops in
+// order. Only here is pino known.
+//
+// SIGTERM or SIGINT: no new work, open work finishes within drain.timeout, then everything closes and the process ends with 0. A second
+// signal ends it at once. A role that `quarry up` started also stops when that process is gone, so that a crash leaves no orphans.
+import { mkdirSync } from 'node:fs'
+import { loadSettings, parseDefinitions } from '../../common/config.ts'
+import type { LogFields, Logger } from '../../common/env.ts'
+import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import type { Settings } from '../../common/options.ts'
+import { systemEnv } from '../../common/system-env.ts'
+import type { FromRole, RoleName, RoleReady, StayAlone } from './role-messages.ts'
+
+export interface RoleArguments {
+  readonly config?: string | undefined
+  readonly define?: readonly string[] | undefined
+  readonly insecure?: boolean | undefined
+}
+
+interface Running {
+  readonly ready: RoleReady
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
+/** After drain.timeout: what closing files and sockets may take. */
+const closeGraceMs = 3_000
+/** As sysexits.h: an internal software error. */
+const crashedExitCode = 70
+
+/** Runs until it is told to stop; resolves when the role is up. Rejects with a QuarryError when it cannot start. */
+export async function runRole(role: RoleName, args: RoleArguments): Promise<void> {
+  process.title = `quarry ${role}`
+  try {
+    await start(role, args)
+  } catch (error) {
+    const failure = startFailure(role, error)
+    if (process.send === undefined) throw failure
+    tell({ kind: 'failed', code: failure.code, message: failure.message })
+    process.exitCode = 1
+    process.disconnect()
+  }
+}
+
+async function start(role: RoleName, args: RoleArguments): Promise<void> {
+  const flags = { ...parseDefinitions(args.define ?? []), ...(args.insecure && { insecure: 'true' }) }
+  const settings = loadSettings({ file: args.config, env: process.env, flags, role })
+  const log = await openLog(settings, role)
+  process.on('uncaughtException', (error) => {
+    log.error('process.crashed', { error })
+    process.exit(crashedExitCode)
+  })
+  const signals = stopRequests()
+  mkdirSync(settings['dir'], { recursive: true })
+  const running = role === 'namenode' ? await startNamenodeRole(settings, log) : await startDatanodeRole(settings, log)
+  log.info('role.ready', { ...running.ready })
+  tell(running.ready)
+  void signals.first.then((reason) => stop(running, settings, log, reason))
+}
+
+async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
+  const { startNamenode } = await import('../../namenode/main.ts')
+  const namenode = await startNamenode({ settings, env: systemEnv(log) })
+  const { uri, grpc, http, clusterId, poolId } = namenode
+  return { ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId }, drain: () => namenode.drain(), close: () => namenode.close() }
+}
+
+async function startDatanodeRole(settings: Settings, log: Logger): Promise<Running> {
+  const { startDatanode } = await import('../../datanode/main.ts')
+  const datanode = await startDatanode({ settings, env: systemEnv(log) })
+  const { uuid, grpc, http, dirs } = datanode
+  return { ready: { kind: 'ready', role: 'datanode', pid: process.pid, grpc, http, uuid, dirs }, drain: () => datanode.drain(), close: () => datanode.close() }
+}
+
+async function stop(running: Running, settings: Settings, log: Logger, reason: string): Promise<void> {
+  const withinMs = settings['drain.timeout'] + closeGraceMs
+  const bound = setTimeout(() => {
+    log.warn('role.stop.overdue', { withinMs })
+    process.exit(1)
+  }, withinMs)
+  try {
+    log.info('role.draining', { reason, withinMs: settings['drain.timeout'] })
+    await running.drain()
+    await running.close()
+    log.info('role.stopped')
+    process.exit(0)
+  } catch (error) {
+    log.error('role.stop.failed', { error })
+    process.exit(1)
+  } finally {
+    clearTimeout(bound)
+  }
+}
+
+/** The first reason to stop; a second signal ends the process at once. */
+function stopRequests(): { readonly first: Promise<string> } {
+  let asked = false
+  const first = new Promise<string>((resolve) => {
+    const request = (reason: string) => {
+      if (asked && reason.startsWith('SIG')) process.exit(1)
+      asked = true
+      resolve(reason)
+    }
+    process.on('SIGTERM', request)
+    process.on('SIGINT', request)
+    if (process.send === undefined) return
+    let stay = false
+    process.on('message', (message: StayAlone) => {
+      if (message.kind === 'stay') stay = true
+    })
+    process.on('disconnect', () => {
+      if (!stay) request('the process that started this role is gone')
+    })
+  })
+  return { first }
+}
+
+function tell(message: FromRole): void {
+  if (process.send !== undefined) process.send(message)
+  else if (message.kind === 'ready') process.stdout.write(`${JSON.stringify(message)}\n`)
+}
+
+function startFailure(role: RoleName, error: unknown): QuarryError {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return new QuarryError('IN_USE', `the ${role} cannot start: ${message}; choose another port`, {}, { cause: error })
+  return toQuarryError(error)
+}
+
+/** JSON lines on stderr; `quarry up` sends them to a file. */
+async function openLog(settings: Settings, role: RoleName): Promise<Logger> {
+  const { pino } = await import('pino')
+  const root = pino(
+    { level: settings['log.level'], base: { role, pid: process.pid }, serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err } },
+    pino.destination({ fd: 2, sync: true }),
+  )
+  const wrap = (target: typeof root): Logger => ({
+    error: (event, fields: LogFields = {}) => target.error(fields, event),
+    warn: (event, fields: LogFields = {}) => target.warn(fields, event),
+    info: (event, fields: LogFields = {}) => target.info(fields, event),
+    debug: (event, fields: LogFields = {}) => target.debug(fields, event),
+    child: (fields) => wrap(target.child(fields) as typeof root),
+  })
+  return wrap(root)
+}

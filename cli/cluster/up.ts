@@ -1,0 +1,197 @@
+// `quarry up`: starts the embedded cluster and stays with it, or leaves it running.
+import process from 'node:process'
+import { parseDefinitions } from '../../common/config.ts'
+import { FileSystem } from '../../client/index.ts'
+import { clusterDir, readRunning } from './directory.ts'
+import { EmbeddedCluster, type ClusterDescription } from './embedded-cluster.ts'
+import { describeExit, type RoleProcess } from './role-process.ts'
+import { askCluster, contentsText, durationText } from './status.ts'
+
+export interface UpArguments {
+  readonly dir?: string
+  readonly datanodes?: number
+  readonly replication?: number
+  readonly port?: number
+  readonly define?: readonly string[]
+  readonly detach?: boolean
+  readonly json?: boolean
+  readonly insecure?: boolean
+}
+
+const terminalRefreshMs = 1_000
+const plainRefreshMs = 2_000
+const askWithinMs = 2_000
+
+export async function up(args: UpArguments): Promise<void> {
+  const interrupt = interrupts()
+  const dir = clusterDir(args.dir)
+  const say = (text: string) => process.stderr.write(`${text}\n`)
+  if (!args.json && process.stderr.isTTY) process.stderr.write(`Starting a cluster in ${dir} …\n`)
+  let cluster: EmbeddedCluster
+  try {
+    cluster = await EmbeddedCluster.start({
+      dir,
+      datanodes: args.datanodes,
+      replication: args.replication,
+      port: args.port,
+      flags: { ...parseDefinitions(args.define ?? []), ...(args.insecure && { insecure: 'true' }) },
+      env: process.env,
+      detached: args.detach ?? false,
+      signal: interrupt.signal,
+      onNote: say,
+    })
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error
+    say('Stopped while starting.')
+    process.exitCode = 130
+    return
+  }
+  process.stdout.write(args.json ? `${JSON.stringify(cluster.describe())}\n` : readyText(cluster, args))
+  if (args.detach) {
+    await cluster.detach()
+    interrupt.release()
+    return
+  }
+  await attend(cluster, args, interrupt, say)
+}
+
+function readyText(cluster: EmbeddedCluster, args: UpArguments): string {
+  const description: ClusterDescription = cluster.describe()
+  const own = args.dir === undefined ? [] : [`  use it from another terminal:  export QUARRY_FS=${description.uri}`]
+  return [
+    `Quarry is ready after ${(cluster.startedInMs / 1000).toFixed(1)} s: 1 namenode and ${description.datanodes.length} datanodes.`,
+    `  address    ${description.uri}`,
+    `  directory  ${description.dir}`,
+    ...own,
+    args.detach ? `  stop it with: quarry down${args.dir === undefined ? '' : ` --dir ${description.dir}`}` : '  Ctrl-C stops it; the data stays.',
+    '',
+  ].join('\n')
+}
+
+/** Stays with the cluster: a status line, word of roles that end, and an orderly stop. */
+async function attend(cluster: EmbeddedCluster, args: UpArguments, interrupt: Interrupts, say: (text: string) => void): Promise<void> {
+  const view = args.json ? undefined : new StatusLine(cluster)
+  for (const role of cluster.processes) {
+    void role.exited.then(() => {
+      if (interrupt.signal.aborted) return
+      view?.clear()
+      say(exitText(role, cluster))
+    })
+  }
+  view?.start()
+  const allGone = Promise.all(cluster.processes.map((role) => role.exited)).then(() => 'gone' as const)
+  const reason = await Promise.race([interrupt.asked, allGone])
+  await view?.stop()
+  if (reason === 'gone') {
+    await cluster.stop()
+    say('Every process of the cluster has ended.')
+    process.exitCode = 1
+    return
+  }
+  say('Stopping: open work is finished first. Ctrl-C again ends it at once.')
+  interrupt.onSecond(() => {
+    cluster.kill()
+    process.exit(130)
+  })
+  await cluster.stop()
+  say(`Stopped. The data stays in ${cluster.dir}.`)
+  interrupt.release()
+}
+
+function exitText(role: RoleProcess, cluster: EmbeddedCluster): string {
+  const next = role.name === 'namenode' ? 'The data is safe; stop this and start it again.' : `Its blocks are copied again from the others. Start it again with: quarry datanode --config ${cluster.dir}/${role.name}/role.conf`
+  return [`${role.name} (pid ${role.identity.pid}) is gone: ${describeExit(role.exit)}. ${next}`, `  The end of ${role.logFile}:`, ...role.lastLines().map((line) => `    ${line}`)].join('\n')
+}
+
+/** On a terminal one line that is written over every second; elsewhere a line whenever something changed. */
+class StatusLine {
+  readonly #cluster: EmbeddedCluster
+  readonly #terminal = process.stderr.isTTY === true
+  #connection: Promise<FileSystem> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #shown = ''
+  #asking = false
+
+  constructor(cluster: EmbeddedCluster) {
+    this.#cluster = cluster
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#refresh(), this.#terminal ? terminalRefreshMs : plainRefreshMs)
+    void this.#refresh()
+  }
+
+  /** Makes room for lines that stay. */
+  clear(): void {
+    if (this.#terminal && this.#shown !== '') process.stderr.write('\r\u001b[2K')
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.clear()
+    const fs = await this.#connection?.catch(() => undefined)
+    await fs?.close().catch(() => {})
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#asking) return
+    this.#asking = true
+    try {
+      this.#show(await this.#ask())
+    } finally {
+      this.#asking = false
+    }
+  }
+
+  async #ask(): Promise<string> {
+    const running = readRunning(this.#cluster.dir)
+    if (running === undefined) return 'the cluster is gone'
+    try {
+      this.#connection ??= FileSystem.connect(this.#cluster.uri, { connectTimeoutMs: askWithinMs, callTimeoutMs: askWithinMs })
+      const status = await askCluster(await this.#connection, this.#cluster.dir, running)
+      const datanodes = status.roles.filter((role) => role.name !== 'namenode')
+      return `${datanodes.filter((role) => role.alive && role.live).length}/${datanodes.length} datanodes live, ${status.fs === undefined ? '' : contentsText(status.fs)}`
+    } catch {
+      this.#connection = undefined
+      return 'the namenode does not answer'
+    }
+  }
+
+  #show(text: string): void {
+    if (this.#terminal) {
+      const line = `${text}, up ${durationText(performance.now())}`.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1))
+      process.stderr.write(`\r\u001b[2K${line}`)
+    } else if (text !== this.#shown) {
+      process.stderr.write(`${text}\n`)
+    }
+    this.#shown = text
+  }
+}
+
+interface Interrupts {
+  /** Aborted by the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal
+  readonly asked: Promise<'asked'>
+  onSecond(action: () => void): void
+  release(): void
+}
+
+function interrupts(): Interrupts {
+  const controller = new AbortController()
+  let second: (() => void) | undefined
+  let resolveAsked: (value: 'asked') => void
+  const asked = new Promise<'asked'>((resolve) => (resolveAsked = resolve))
+  const listener = () => {
+    if (controller.signal.aborted) return second?.()
+    controller.abort(new Error('interrupted'))
+    resolveAsked('asked')
+  }
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of names) process.on(name, listener)
+  return {
+    signal: controller.signal,
+    asked,
+    onSecond: (action) => (second = action),
+    release: () => names.forEach((name) => process.off(name, listener)),
+  }
+}

@@ -1,0 +1,15 @@
+import type { Command } from 'commander'
+import { collect } from '../cluster/arguments.ts'
+
+export function register(program: Command): void {
+  program
+    .command('namenode')
+    .description('run the namenode: the process that keeps the names and knows where the blocks are')
+    .option('--config <file>', 'settings, one "name = value" a line (docs/settings.md); QUARRY_NAME variables and -D come before it')
+    .option('-D, --define <option=value>', 'set an option; may be repeated', collect, [])
+    .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')
+    .action(async (options) => {
+      const { runRole } = await import('../cluster/role.ts')
+      await runRole('namenode', options)
+    })
+}
