@@ -40,6 +40,8 @@ describe('serviceDefinition', () => {
       ['replicaInfo', '/quarry.v1.Datanode/ReplicaInfo', false, false],
       ['blockChecksum', '/quarry.v1.Datanode/BlockChecksum', false, false],
       ['transferBlock', '/quarry.v1.Datanode/TransferBlock', false, false],
+      ['initReplicaRecovery', '/quarry.v1.Datanode/InitReplicaRecovery', false, false],
+      ['finishReplicaRecovery', '/quarry.v1.Datanode/FinishReplicaRecovery', false, false],
     ])
   })
 })

@@ -641,7 +641,7 @@ export interface EditsReply {
 }
 
 export interface NodeMessage {
-  readonly body?: 'register' | 'heartbeat' | 'blockReport' | 'received' | 'badReplicas' | 'goodbye'
+  readonly body?: 'register' | 'heartbeat' | 'blockReport' | 'received' | 'badReplicas' | 'goodbye' | 'recoveryResult'
   register: Register | null
   heartbeat: Heartbeat | null
   blockReport: BlockReport | null
@@ -649,6 +649,7 @@ export interface NodeMessage {
   badReplicas: BadReplicas | null
   /** orderly stop: the node drains */
   goodbye: Goodbye | null
+  recoveryResult: RecoveryResult | null
 }
 
 export interface Register {
@@ -729,7 +730,7 @@ export interface Goodbye {
 }
 
 export interface NameMessage {
-  readonly body?: 'registered' | 'refused' | 'replicate' | 'invalidate' | 'sendReport' | 'heartbeat'
+  readonly body?: 'registered' | 'refused' | 'replicate' | 'invalidate' | 'sendReport' | 'heartbeat' | 'recover'
   registered: Registered | null
   /** the node must stop; the reason is for people */
   refused: Refused | null
@@ -738,6 +739,8 @@ export interface NameMessage {
   /** send full reports of all storages */
   sendReport: ReportCommand | null
   heartbeat: HeartbeatReply | null
+  /** this node is the primary of a block recovery */
+  recover: RecoverCommand | null
 }
 
 export interface Registered {
@@ -765,6 +768,27 @@ export interface ReportCommand {
 
 export interface HeartbeatReply {
   staleStorages: boolean
+}
+
+/** The writer of a block is gone. The primary asks every location to init its recovery, drops those with an older stamp or no bytes when others have some, agrees on a length (that of the finalised replicas if any, else the shortest of the rest: it holds every byte that all of them acknowledged), finishes the recovery on all of them, and answers with a RecoveryResult. */
+export interface RecoverCommand {
+  block: Block | null
+  /** the new generation stamp */
+  recoveryId: number
+  /** every known replica, the primary's own included */
+  locations: ReplicaLocation[]
+}
+
+export interface RecoveryResult {
+  /** as commanded */
+  block: Block | null
+  recoveryId: number
+  /** 0: no replica holds a byte, the block can go */
+  newLength: number
+  /** replicas that now are final under recovery_id */
+  locations: ReplicaLocation[]
+  /** set: it failed, may be tried again */
+  error: WireError | null
 }
 
 export const WriteStage = {
@@ -921,6 +945,31 @@ export interface TransferRequest {
 export interface TransferReply {
 }
 
+export interface InitReplicaRecoveryRequest {
+  poolId: string
+  block: Block | null
+  recoveryId: number
+}
+
+export interface InitReplicaRecoveryReply {
+  found: boolean
+  /** stamp and length as they are on disk */
+  replica: Block | null
+  /** before the recovery */
+  state: ReplicaState
+}
+
+export interface FinishReplicaRecoveryRequest {
+  poolId: string
+  block: Block | null
+  recoveryId: number
+  newLength: number
+}
+
+export interface FinishReplicaRecoveryReply {
+  storageUuid: string
+}
+
 export interface FragmentBlock {
   block: Block | null
   /** of the block in the file */
@@ -1065,6 +1114,8 @@ export interface MessageTypes {
   InvalidateCommand: InvalidateCommand
   ReportCommand: ReportCommand
   HeartbeatReply: HeartbeatReply
+  RecoverCommand: RecoverCommand
+  RecoveryResult: RecoveryResult
   WriteHeader: WriteHeader
   Packet: Packet
   WriteFrame: WriteFrame
@@ -1080,6 +1131,10 @@ export interface MessageTypes {
   BlockChecksumReply: BlockChecksumReply
   TransferRequest: TransferRequest
   TransferReply: TransferReply
+  InitReplicaRecoveryRequest: InitReplicaRecoveryRequest
+  InitReplicaRecoveryReply: InitReplicaRecoveryReply
+  FinishReplicaRecoveryRequest: FinishReplicaRecoveryRequest
+  FinishReplicaRecoveryReply: FinishReplicaRecoveryReply
   FragmentBlock: FragmentBlock
   ByteRange: ByteRange
   FragmentSplit: FragmentSplit

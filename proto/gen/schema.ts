@@ -1725,6 +1725,14 @@ export const schema = {
         "TransferBlock": {
          "requestType": "TransferRequest",
          "responseType": "TransferReply"
+        },
+        "InitReplicaRecovery": {
+         "requestType": "InitReplicaRecoveryRequest",
+         "responseType": "InitReplicaRecoveryReply"
+        },
+        "FinishReplicaRecovery": {
+         "requestType": "FinishReplicaRecoveryRequest",
+         "responseType": "FinishReplicaRecoveryReply"
         }
        }
       },
@@ -1737,7 +1745,8 @@ export const schema = {
           "blockReport",
           "received",
           "badReplicas",
-          "goodbye"
+          "goodbye",
+          "recoveryResult"
          ]
         }
        },
@@ -1765,6 +1774,10 @@ export const schema = {
         "goodbye": {
          "type": "Goodbye",
          "id": 6
+        },
+        "recoveryResult": {
+         "type": "RecoveryResult",
+         "id": 7
         }
        }
       },
@@ -1945,7 +1958,8 @@ export const schema = {
           "replicate",
           "invalidate",
           "sendReport",
-          "heartbeat"
+          "heartbeat",
+          "recover"
          ]
         }
        },
@@ -1973,6 +1987,10 @@ export const schema = {
         "heartbeat": {
          "type": "HeartbeatReply",
          "id": 6
+        },
+        "recover": {
+         "type": "RecoverCommand",
+         "id": 7
         }
        }
       },
@@ -2034,6 +2052,48 @@ export const schema = {
         "staleStorages": {
          "type": "bool",
          "id": 1
+        }
+       }
+      },
+      "RecoverCommand": {
+       "fields": {
+        "block": {
+         "type": "Block",
+         "id": 1
+        },
+        "recoveryId": {
+         "type": "int64",
+         "id": 2
+        },
+        "locations": {
+         "rule": "repeated",
+         "type": "ReplicaLocation",
+         "id": 3
+        }
+       }
+      },
+      "RecoveryResult": {
+       "fields": {
+        "block": {
+         "type": "Block",
+         "id": 1
+        },
+        "recoveryId": {
+         "type": "int64",
+         "id": 2
+        },
+        "newLength": {
+         "type": "int64",
+         "id": 3
+        },
+        "locations": {
+         "rule": "repeated",
+         "type": "ReplicaLocation",
+         "id": 4
+        },
+        "error": {
+         "type": "WireError",
+         "id": 5
         }
        }
       },
@@ -2384,6 +2444,66 @@ export const schema = {
       },
       "TransferReply": {
        "fields": {}
+      },
+      "InitReplicaRecoveryRequest": {
+       "fields": {
+        "poolId": {
+         "type": "string",
+         "id": 1
+        },
+        "block": {
+         "type": "Block",
+         "id": 2
+        },
+        "recoveryId": {
+         "type": "int64",
+         "id": 3
+        }
+       }
+      },
+      "InitReplicaRecoveryReply": {
+       "fields": {
+        "found": {
+         "type": "bool",
+         "id": 1
+        },
+        "replica": {
+         "type": "Block",
+         "id": 2
+        },
+        "state": {
+         "type": "ReplicaState",
+         "id": 3
+        }
+       }
+      },
+      "FinishReplicaRecoveryRequest": {
+       "fields": {
+        "poolId": {
+         "type": "string",
+         "id": 1
+        },
+        "block": {
+         "type": "Block",
+         "id": 2
+        },
+        "recoveryId": {
+         "type": "int64",
+         "id": 3
+        },
+        "newLength": {
+         "type": "int64",
+         "id": 4
+        }
+       }
+      },
+      "FinishReplicaRecoveryReply": {
+       "fields": {
+        "storageUuid": {
+         "type": "string",
+         "id": 1
+        }
+       }
       },
       "Compute": {
        "methods": {
