@@ -1,0 +1,131 @@
+// The memory that the parts of the block layer share, and the small operations on it that keep its counters right.
+import type { Env } from '../../../common/env.ts'
+import type { ReplicaLocation, ReplicaState } from '../../../proto/ports.ts'
+import { ReplicaState as States } from '../../../proto/ports.ts'
+import type { BlockRecord, NamespaceView } from '../model.ts'
+import type { Datanode, Storage } from './datanode-table.ts'
+import { DatanodeTable } from './datanode-table.ts'
+import { Invalidations } from './invalidations.ts'
+import { PendingCopies } from './pending-copies.ts'
+import { RedundancyQueues } from './redundancy-queues.ts'
+import { ReplicaMap } from './replica-map.ts'
+import { SafeMode } from './safe-mode.ts'
+import type { SafeModeSettings } from './safe-mode.ts'
+
+export interface ClusterSettings {
+  readonly replicationMin: number
+  /** Copies that one datanode sends at the same time. */
+  readonly streamsMax: number
+  readonly copyTimeoutMs: number
+  readonly staleAfterMs: number
+  readonly deadAfterMs: number
+  readonly safeMode: SafeModeSettings
+}
+
+/** A block that a writer's pipeline is filling. */
+export interface OpenBlock {
+  readonly targets: readonly ReplicaLocation[]
+}
+
+export interface ReplicaReport {
+  readonly blockId: number
+  readonly genstamp: number
+  readonly length: number
+  readonly state: ReplicaState
+}
+
+export class BlockLayer {
+  readonly env: Env
+  readonly view: NamespaceView
+  readonly settings: ClusterSettings
+  readonly nodes = new DatanodeTable()
+  readonly replicas = new ReplicaMap()
+  readonly open = new Map<number, OpenBlock>()
+  readonly queues = new RedundancyQueues()
+  readonly pending = new PendingCopies()
+  readonly invalidations = new Invalidations()
+  /** Blocks with a corrupt replica on a node that is not dead. */
+  readonly corrupt = new Set<number>()
+  readonly safeMode: SafeMode
+  /** Blocks whose replicas do not count while starting: those of files that were open when the namenode stopped. */
+  readonly openAtStart: ReadonlySet<number>
+
+  constructor(deps: { readonly env: Env; readonly view: NamespaceView; readonly settings: ClusterSettings }) {
+    this.env = deps.env
+    this.view = deps.view
+    this.settings = deps.settings
+    this.openAtStart = unfinishedBlocks(deps.view)
+    this.safeMode = new SafeMode(deps.settings.safeMode, deps.view.counters().blocks - this.openAtStart.size)
+  }
+
+  /** Takes a replica into the map. */
+  putReplica(storage: Storage, replica: ReplicaReport): number {
+    const known = this.replicas.find(replica.blockId, storage.index)
+    if (known === -1) storage.blocks++
+    if (known === -1 || this.replicas.epoch(known) !== storage.epoch) storage.marked++
+    return this.replicas.put(replica.blockId, storage.index, { genstamp: replica.genstamp, length: replica.length, state: replica.state, epoch: storage.epoch })
+  }
+
+  /** Whether there was one. */
+  removeReplica(storage: Storage, blockId: number): boolean {
+    const slot = this.replicas.find(blockId, storage.index)
+    if (slot === -1) return false
+    storage.blocks--
+    if (this.replicas.epoch(slot) === storage.epoch) storage.marked--
+    return this.replicas.remove(blockId, storage.index)
+  }
+
+  /** Forgets a block altogether. */
+  removeBlock(blockId: number): void {
+    for (let slot = this.replicas.first(blockId); slot !== -1; slot = this.replicas.next(slot)) {
+      const storage = this.nodes.storage(this.replicas.storage(slot))
+      storage.blocks--
+      if (this.replicas.epoch(slot) === storage.epoch) storage.marked--
+    }
+    this.replicas.removeBlock(blockId)
+    this.open.delete(blockId)
+    this.queues.delete(blockId)
+    this.pending.forget(blockId)
+    this.corrupt.delete(blockId)
+  }
+
+  nodeOf(slot: number): Datanode {
+    return this.nodes.storage(this.replicas.storage(slot)).node
+  }
+
+  /** A finalised replica with the record's generation stamp and length that nobody has found corrupt. */
+  isGood(slot: number, block: BlockRecord): boolean {
+    return this.replicas.state(slot) === States.REPLICA_FINALIZED && this.replicas.genstamp(slot) === block.genstamp &&
+      this.replicas.length(slot) === block.length && !this.replicas.isCorrupt(slot)
+  }
+
+  /** Good replicas on nodes that are not dead; excess ones do not count. */
+  liveReplicas(block: BlockRecord): number {
+    let live = 0
+    for (let slot = this.replicas.first(block.blockId); slot !== -1; slot = this.replicas.next(slot)) {
+      if (this.isGood(slot, block) && !this.replicas.isExcess(slot) && this.nodeOf(slot).state !== 'dead') live++
+    }
+    return live
+  }
+
+  /** The replication its file asks for; 0 when the file is gone. */
+  wanted(block: BlockRecord): number {
+    const file = this.view.inode(block.fileId)
+    return file?.kind === 'file' ? file.replication : 0
+  }
+}
+
+/** Blocks that may have no complete replica yet: not committed, or the last of an open file. */
+function unfinishedBlocks(view: NamespaceView): Set<number> {
+  const out = new Set<number>()
+  const page = 1000
+  for (let after = 0; ; ) {
+    const files = view.openFiles(after, page)
+    for (const file of files) {
+      const blocks = view.blocks(file.id)
+      for (const block of blocks) if (block.state !== 'committed' || block === blocks.at(-1)) out.add(block.blockId)
+      after = file.id
+    }
+    if (files.length < page) return out
+  }
+}

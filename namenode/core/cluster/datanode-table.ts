@@ -1,0 +1,288 @@
+// Who the datanodes are and how they fare: identity, storages, liveness, load. No decisions about blocks.
+//
+// A node is `live` while it is heard from, `stale` when it has been silent for a while or its stream broke (used last), and
+// `dead` after `dead.after`: its replicas are then dropped and made again elsewhere. A stale node that speaks again is live.
+import { assert } from '../../../common/assert.ts'
+import { QuarryError } from '../../../common/errors.ts'
+import type { DatanodeId, Heartbeat, Init, NameMessage, Register, ReplicaLocation, StorageReport, StorageType } from '../../../proto/ports.ts'
+import { StorageType as StorageTypes } from '../../../proto/ports.ts'
+import { storagesMax } from './replica-map.ts'
+
+/** The way down to a connected datanode. */
+export interface NodeLink {
+  send(message: Init<NameMessage>): void
+  /** The session is over: another one took its place, or the node is to stop. */
+  close(reason: string): void
+}
+
+export interface ContactTime {
+  readonly monotonicMs: number
+  readonly wallMs: number
+}
+
+export type NodeState = 'live' | 'stale' | 'dead'
+
+export interface Storage {
+  /** Number in the replica map; never reused while the namenode runs. */
+  readonly index: number
+  readonly uuid: string
+  readonly type: StorageType
+  readonly node: Datanode
+  /** One shared object: locations are handed out by the hundred thousand. */
+  location: ReplicaLocation
+  capacity: number
+  dfsUsed: number
+  remaining: number
+  failed: boolean
+  /** No full report since the node registered: what is known of its replicas may be out of date, so nothing is deleted because of it. */
+  contentStale: boolean
+  /** Replicas in the map. */
+  blocks: number
+  /** Mark of the full report that is being taken in or was last; see ReplicaMap.epoch. */
+  epoch: number
+  /** Replicas in the map that carry the mark `epoch`. */
+  marked: number
+  /** The full report that is being taken in, part by part. */
+  report: { readonly id: number; readonly nextPart: number } | undefined
+  lastReportMs: number
+}
+
+export interface Datanode {
+  id: DatanodeId
+  state: NodeState
+  /** Undefined while no session is open. */
+  link: NodeLink | undefined
+  storages: Storage[]
+  /** Monotonic. */
+  lastContactMs: number
+  /** Since the epoch, for reports. */
+  lastContactWallMs: number
+  xceivers: number
+  transfers: number
+  nonDfsUsed: number
+  softwareVersion: string
+  /** When its process started, by its own clock: tells a reconnect from a restart. */
+  startedMs: number
+  /** Copies this node has been told to send and that have not arrived. */
+  outgoing: number
+  /** Replicas promised to this node by placement that have not arrived: their space is spoken for. */
+  scheduled: number
+  /** Part of `scheduled` that is older than one roll; see rollScheduled. */
+  scheduledBefore: number
+  /** Replicas of no file that it reported in safe mode: it is asked again afterwards. */
+  unknownInSafeMode: number
+}
+
+export class DatanodeTable {
+  readonly #byUuid = new Map<string, Datanode>()
+  readonly #storages: Storage[] = []
+  readonly #storageByUuid = new Map<string, Storage>()
+  #rackByHost = new Map<string, string>()
+  #racks = new Set<string>()
+
+  /** All nodes that ever registered, dead ones included, in order of registration. */
+  all(): Datanode[] {
+    return [...this.#byUuid.values()]
+  }
+
+  get(uuid: string): Datanode | undefined {
+    return this.#byUuid.get(uuid)
+  }
+
+  /** Nodes that hold countable replicas: live and stale ones. */
+  usable(): Datanode[] {
+    return [...this.#byUuid.values()].filter((node) => node.state !== 'dead')
+  }
+
+  liveCount(): number {
+    let count = 0
+    for (const node of this.#byUuid.values()) if (node.state !== 'dead') count++
+    return count
+  }
+
+  /** Racks that have a node that is not dead. */
+  get racks(): number {
+    return this.#racks.size
+  }
+
+  /** The rack of the datanodes on a host; undefined when none runs there. */
+  rackOfHost(ip: string): string | undefined {
+    return this.#rackByHost.get(ip)
+  }
+
+  storage(index: number): Storage {
+    const storage = this.#storages[index]
+    assert(storage, 'storage number unknown')
+    return storage
+  }
+
+  storageOf(datanodeUuid: string, storageUuid: string): Storage | undefined {
+    const storage = this.#storageByUuid.get(storageUuid)
+    return storage?.node.id.uuid === datanodeUuid ? storage : undefined
+  }
+
+  /**
+   * Takes a node up, or up again. Throws IN_USE when another process with that uuid is connected, or when a storage belongs to
+   * another node. The same process coming back over a new connection replaces its old session.
+   */
+  register(message: Register, link: NodeLink, now: ContactTime): Datanode {
+    const id = message.datanode
+    if (!id || id.uuid === '') throw new QuarryError('INVALID_ARGUMENT', 'A datanode registered without a uuid.')
+    if (!id.rack.startsWith('/')) throw new QuarryError('INVALID_ARGUMENT', `The rack of datanode ${id.uuid} must begin with '/', but is '${id.rack}'.`)
+    const known = this.#byUuid.get(id.uuid)
+    if (known?.link && known.state === 'live' && known.startedMs !== message.startedMs) {
+      throw new QuarryError('IN_USE', `Datanode ${id.uuid} is already connected from ${nodeAddress(known.id)}. Two datanodes must not share a directory: stop one of them.`, { uuid: id.uuid })
+    }
+    for (const report of message.storages) {
+      const owner = this.#storageByUuid.get(report.storageUuid)?.node
+      if (owner && owner.id.uuid !== id.uuid) {
+        throw new QuarryError('IN_USE', `Storage ${report.storageUuid} belongs to datanode ${owner.id.uuid}: was its directory copied?`, { storage: report.storageUuid })
+      }
+    }
+    const node = known ?? newNode(id)
+    node.link?.close('replaced by a new session of the same datanode')
+    node.id = id
+    node.startedMs = message.startedMs
+    node.link = link
+    node.state = 'live'
+    node.softwareVersion = message.softwareVersion
+    node.outgoing = 0
+    node.scheduled = 0
+    node.scheduledBefore = 0
+    node.unknownInSafeMode = 0
+    this.#byUuid.set(id.uuid, node)
+    this.#setStorages(node, message.storages)
+    for (const storage of node.storages) {
+      storage.contentStale = true
+      storage.report = undefined
+      storage.location = locationOf(storage)
+    }
+    this.touch(node, now)
+    this.#countRacks()
+    return node
+  }
+
+  heartbeat(node: Datanode, message: Heartbeat): void {
+    node.xceivers = message.xceivers
+    node.transfers = message.transfers
+    node.nonDfsUsed = message.nonDfsUsed
+    this.#setStorages(node, message.storages)
+  }
+
+  /** The node was heard from. */
+  touch(node: Datanode, now: ContactTime): void {
+    node.lastContactMs = now.monotonicMs
+    node.lastContactWallMs = now.wallMs
+    if (node.state === 'stale' && node.link) node.state = 'live'
+  }
+
+  /** The stream broke or the node said goodbye: stale at once. */
+  disconnected(node: Datanode, link: NodeLink): void {
+    if (node.link !== link) return
+    node.link = undefined
+    if (node.state === 'live') node.state = 'stale'
+  }
+
+  /** Moves silent nodes on and returns those that have just died. */
+  sweep(nowMs: number, limits: { readonly staleAfterMs: number; readonly deadAfterMs: number }): Datanode[] {
+    const died: Datanode[] = []
+    for (const node of this.#byUuid.values()) {
+      if (node.state === 'dead') continue
+      const silentMs = nowMs - node.lastContactMs
+      if (silentMs >= limits.deadAfterMs) {
+        node.state = 'dead'
+        died.push(node)
+      } else if (silentMs >= limits.staleAfterMs) node.state = 'stale'
+    }
+    if (died.length > 0) this.#countRacks()
+    return died
+  }
+
+  /** Promises older than two rolls are forgotten: a writer that went away must not keep space reserved for ever. */
+  rollScheduled(): void {
+    for (const node of this.#byUuid.values()) {
+      node.scheduled = Math.max(0, node.scheduled - node.scheduledBefore)
+      node.scheduledBefore = node.scheduled
+    }
+  }
+
+  /** A promised replica arrived, or will not come. */
+  unschedule(node: Datanode): void {
+    if (node.scheduled > 0) node.scheduled--
+    if (node.scheduledBefore > node.scheduled) node.scheduledBefore = node.scheduled
+  }
+
+  totals(): { capacity: number; used: number; remaining: number } {
+    const sum = { capacity: 0, used: 0, remaining: 0 }
+    for (const node of this.#byUuid.values()) {
+      if (node.state === 'dead') continue
+      for (const storage of node.storages) {
+        sum.capacity += storage.capacity
+        sum.used += storage.dfsUsed
+        sum.remaining += storage.remaining
+      }
+    }
+    return sum
+  }
+
+  /** Takes the figures over; storages that appear are added, storages that are gone count as failed. */
+  #setStorages(node: Datanode, reports: readonly StorageReport[]): void {
+    for (const report of reports) {
+      let storage = this.#storageByUuid.get(report.storageUuid)
+      if (!storage) {
+        if (report.storageUuid === '' || this.#storages.length >= storagesMax) continue
+        storage = newStorage(this.#storages.length, node, report)
+        this.#storages.push(storage)
+        this.#storageByUuid.set(report.storageUuid, storage)
+        node.storages.push(storage)
+      } else if (storage.node !== node) continue
+      storage.capacity = report.capacity
+      storage.dfsUsed = report.dfsUsed
+      storage.remaining = report.failed ? 0 : report.remaining
+      storage.failed = report.failed
+    }
+    for (const storage of node.storages) {
+      if (!reports.some((report) => report.storageUuid === storage.uuid)) {
+        storage.failed = true
+        storage.remaining = 0
+      }
+    }
+  }
+
+  #countRacks(): void {
+    const usable = this.usable()
+    this.#racks = new Set(usable.map((node) => node.id.rack))
+    this.#rackByHost = new Map(usable.map((node) => [node.id.ip, node.id.rack]))
+  }
+}
+
+/** host:port as people know a datanode: the transfer port where that door is open, as in HDFS. */
+export function nodeAddress(id: DatanodeId): string {
+  return `${id.ip}:${id.transferPort || id.grpcPort}`
+}
+
+/** Bytes that may still be written on the storages that work. */
+export function remainingOf(node: Datanode): number {
+  let sum = 0
+  for (const storage of node.storages) if (!storage.failed) sum += storage.remaining
+  return sum
+}
+
+function newNode(id: DatanodeId): Datanode {
+  return {
+    id, state: 'live', link: undefined, storages: [], lastContactMs: 0, lastContactWallMs: 0, xceivers: 0, transfers: 0,
+    nonDfsUsed: 0, softwareVersion: '', startedMs: 0, outgoing: 0, scheduled: 0, scheduledBefore: 0, unknownInSafeMode: 0,
+  }
+}
+
+function newStorage(index: number, node: Datanode, report: StorageReport): Storage {
+  const storage: Omit<Storage, 'location'> = {
+    index, uuid: report.storageUuid, type: report.type || StorageTypes.STORAGE_DISK, node, capacity: 0, dfsUsed: 0, remaining: 0,
+    failed: false, contentStale: true, blocks: 0, epoch: 0, marked: 0, report: undefined, lastReportMs: 0,
+  }
+  return Object.assign(storage, { location: locationOf(storage) })
+}
+
+function locationOf(storage: Omit<Storage, 'location'>): ReplicaLocation {
+  return { datanode: storage.node.id, storageUuid: storage.uuid, storageType: storage.type }
+}

@@ -1,0 +1,30 @@
+// Orders the places of a block for its reader: same host, same rack, elsewhere; stale datanodes last; chance among equals, so
+// that readers spread.
+import type { Random } from '../../../common/env.ts'
+import type { ReplicaLocation } from '../../../proto/ports.ts'
+import type { DatanodeTable, Storage } from './datanode-table.ts'
+
+/** Without `random` equals keep their order: that of the pipeline. */
+export function sortByDistance(storages: Storage[], reader: { readonly host: string; readonly nodes: DatanodeTable; readonly random: Random | undefined }): ReplicaLocation[] {
+  const { host, nodes, random } = reader
+  if (storages.length > 1) {
+    if (random) shuffle(storages, random)
+    const rack = nodes.rackOfHost(host)
+    const distance = (storage: Storage): number => {
+      const { id, state } = storage.node
+      const near = id.ip === host || id.hostname === host ? 0 : id.rack === rack ? 1 : 2
+      return state === 'live' ? near : near + 10
+    }
+    storages.sort((a, b) => distance(a) - distance(b))
+  }
+  return storages.map((storage) => storage.location)
+}
+
+function shuffle(storages: Storage[], random: Random): void {
+  for (let i = storages.length - 1; i > 0; i--) {
+    const j = Math.floor(random.float() * (i + 1))
+    const kept = storages[i]!
+    storages[i] = storages[j]!
+    storages[j] = kept
+  }
+}

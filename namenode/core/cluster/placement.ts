@@ -1,0 +1,144 @@
+// Where new replicas go. HDFS's default rule (BlockPlacementPolicyDefault): the first on the writer's own host when a datanode
+// runs there, the second on another rack, the third on the second's rack, the rest at random, and no rack more than its share.
+// Rules about racks give way when they cannot be kept; one replica a node, space and liveness never do.
+//
+// Among the nodes that suit, two are drawn and the less loaded one is taken: nearly as even as always taking the least loaded,
+// without sending every writer to the same node between two heartbeats.
+import type { Random } from '../../../common/env.ts'
+import type { Placement } from '../model.ts'
+import type { ReplicaLocation } from '../../../proto/ports.ts'
+import type { Datanode, DatanodeTable, Storage } from './datanode-table.ts'
+import { nodeAddress, remainingOf } from './datanode-table.ts'
+
+export interface PlacementRequest {
+  /** Address of the writer, with or without a port. */
+  readonly caller: string
+  readonly wanted: number
+  /** Datanode uuids. */
+  readonly existing: readonly string[]
+  readonly excluded: readonly string[]
+  readonly favored: readonly string[]
+  readonly blockSize: number
+}
+
+interface Search {
+  readonly random: Random
+  readonly blockSize: number
+  /** Suitable nodes that have not been taken. */
+  readonly free: Set<Datanode>
+  readonly chosen: Datanode[]
+  readonly racks: Map<string, number>
+  readonly rackMax: number
+}
+
+export function placeReplicas(nodes: DatanodeTable, random: Random, request: PlacementRequest): Placement {
+  const all = nodes.all()
+  const existing = all.filter((node) => request.existing.includes(node.id.uuid))
+  const refused: { node: string; reason: string }[] = []
+  const free = new Set<Datanode>()
+  for (const node of all) {
+    if (existing.includes(node)) continue
+    const reason = request.excluded.includes(node.id.uuid) ? 'excluded by the client' : unsuitable(node, request.blockSize)
+    if (reason === undefined) free.add(node)
+    else refused.push({ node: nodeAddress(node.id), reason })
+  }
+  avoidStale(free)
+  const total = existing.length + request.wanted
+  const search: Search = {
+    random, blockSize: request.blockSize, free, chosen: [...existing], racks: new Map(),
+    // HDFS: at most this many of one block's replicas on one rack.
+    rackMax: nodes.racks <= 1 ? total : Math.floor((total - 1) / nodes.racks) + 2,
+  }
+  for (const node of existing) countRack(search, node)
+
+  const targets: ReplicaLocation[] = []
+  const take = (node: Datanode | undefined): void => {
+    if (!node) return
+    free.delete(node)
+    search.chosen.push(node)
+    countRack(search, node)
+    targets.push(pickStorage(node, request.blockSize).location)
+  }
+  for (const uuid of request.favored) {
+    if (targets.length < request.wanted) take([...free].find((node) => node.id.uuid === uuid))
+  }
+  while (targets.length < request.wanted && free.size > 0) take(chooseNext(search, hostOf(request.caller)))
+  return { targets, refused }
+}
+
+/** Why a node cannot take a replica of this size, or undefined when it can. */
+function unsuitable(node: Datanode, blockSize: number): string | undefined {
+  if (node.state === 'dead') return 'dead: no heartbeat'
+  if (!node.link) return 'not connected'
+  if (node.storages.every((storage) => storage.failed)) return 'all of its storages have failed'
+  if (!node.storages.some((storage) => !storage.failed && storage.remaining >= blockSize)) {
+    return `not enough space: ${remainingOf(node)} bytes remain, a block needs ${blockSize}`
+  }
+  const promised = node.scheduled * blockSize
+  if (remainingOf(node) - promised < blockSize) {
+    return `not enough space: ${remainingOf(node)} bytes remain, of which ${promised} are promised to ${node.scheduled} blocks being written; a block needs ${blockSize}`
+  }
+  return undefined
+}
+
+/** Stale nodes are used only when nothing else is there. */
+function avoidStale(free: Set<Datanode>): void {
+  const live = [...free].filter((node) => node.state === 'live')
+  if (live.length === 0) return
+  for (const node of [...free]) if (node.state !== 'live') free.delete(node)
+}
+
+function chooseNext(search: Search, caller: string): Datanode | undefined {
+  const [first, second] = search.chosen
+  const position = search.chosen.length
+  const preferred: ((node: Datanode) => boolean)[] = []
+  if (position === 0) preferred.push((node) => node.id.ip === caller || node.id.hostname === caller)
+  else if (position === 1 || (position === 2 && first?.id.rack === second?.id.rack)) preferred.push((node) => node.id.rack !== first?.id.rack)
+  else if (position === 2) preferred.push((node) => node.id.rack === second?.id.rack)
+  preferred.push((node) => (search.racks.get(node.id.rack) ?? 0) < search.rackMax, () => true)
+  for (const suits of preferred) {
+    const candidates = [...search.free].filter(suits)
+    if (candidates.length > 0) return lessLoadedOfTwo(search, candidates)
+  }
+  return undefined
+}
+
+function lessLoadedOfTwo(search: Search, candidates: readonly Datanode[]): Datanode | undefined {
+  const a = candidates[search.random.int(candidates.length)]
+  const b = candidates[search.random.int(candidates.length)]
+  if (!a || !b) return a ?? b
+  const difference = load(a) - load(b)
+  if (difference !== 0) return difference < 0 ? a : b
+  return remainingOf(a) >= remainingOf(b) ? a : b
+}
+
+/** Streams open at the last heartbeat, and promised since. */
+function load(node: Datanode): number {
+  return node.xceivers + node.scheduled
+}
+
+/** The storage with the most room. */
+function pickStorage(node: Datanode, blockSize: number): Storage {
+  const working = node.storages.filter((storage) => !storage.failed && storage.remaining >= blockSize)
+  return working.reduce((best, storage) => (storage.remaining > best.remaining ? storage : best))
+}
+
+function countRack(search: Search, node: Datanode): void {
+  search.racks.set(node.id.rack, (search.racks.get(node.id.rack) ?? 0) + 1)
+}
+
+/** '127.0.0.1' from '127.0.0.1:4711', '[::ffff:127.0.0.1]:4711' or 'ipv4:127.0.0.1:4711'. */
+export function hostOf(address: string): string {
+  let host = address.replace(/^ipv[46]:/, '')
+  if (host.startsWith('[')) host = host.slice(1, host.indexOf(']'))
+  else if (/^[^:]*:\d+$/.test(host)) host = host.slice(0, host.lastIndexOf(':'))
+  return host.startsWith('::ffff:') ? host.slice(7) : host === '::1' ? '127.0.0.1' : host
+}
+
+/** HDFS's sentence, and then of each node why. */
+export function refusalText(path: string, placement: Placement, facts: { readonly min: number; readonly running: number; readonly excluded: number }): string {
+  const excluded = facts.excluded === 0 ? 'no' : String(facts.excluded)
+  const reasons = placement.refused.map(({ node, reason }) => `${node}: ${reason}`).join('; ')
+  return `File ${path} could only be written to ${placement.targets.length} of the ${facts.min} minReplication nodes. ` +
+    `There are ${facts.running} datanode(s) running and ${excluded} node(s) are excluded in this operation.${reasons === '' ? '' : ` (${reasons})`}`
+}
