@@ -8,4 +8,5 @@ export type {
   BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CopyProgress, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter,
 } from './types.ts'
 export { applyMode, formatMode } from './mode.ts'
+export { compileComponent } from './glob.ts'
 export { QuarryError, isQuarryError, type Advice, type ErrorCode, type ErrorDetails } from '../common/errors.ts'
