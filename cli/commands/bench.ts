@@ -1,3 +1,4 @@
+// `quarry bench ns|io`: what bench/ measures, from the command line. The flags and the JSON are those of the HDFS kit's benchmarks.
 import { Option, type Command } from 'commander'
 import { QuarryError } from '../../common/errors.ts'
 import { wholeNumber } from '../cluster/arguments.ts'
