@@ -29,6 +29,12 @@ test('every top folder says in a README what it is, where to begin and what it m
   expect(folders.filter((folder) => !existsSync(path.join(root, folder, 'README.md')))).toEqual([])
 })
 
+test('the core asks nobody for the time', () => {
+  // Date.now is a lint; a Date without arguments is the same question.
+  const asking = sources.filter((file) => /\/core\//.test(file) && !/\.test\.ts$|\/testing\//.test(file) && /new Date\(\)/.test(read(file)))
+  expect(asking).toEqual([])
+})
+
 test('files are named in kebab-case', () => {
   const odd = sources.filter((file) => !file.split('/').every((part) => /^[a-z0-9._-]+$/.test(part)))
   expect(odd).toEqual([])
