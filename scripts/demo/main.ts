@@ -1,0 +1,200 @@
+// npm run demo: the whole story on a real cluster. Starts a namenode and four datanodes as processes in a fresh temporary directory,
+// stores two files three times, kills a datanode while a file is read from it, reads everything back and compares, watches the
+// survivors make new copies, and runs an aggregate beside the blocks. Ends with 0 only if everything it claims was checked.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { readRunning } from '../../cli/cluster/directory.ts'
+import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
+import { signalProcess, waitForExit } from '../../cli/cluster/process-identity.ts'
+import { lastLogLines } from '../../cli/cluster/role-process.ts'
+import { FileSystem } from '../../client/index.ts'
+import { flightsFile, generateFile, type LocalFile } from './files.ts'
+import { aggregateHere, aggregateQuery, sameRows } from './query.ts'
+import { CheckFailed, Progress, check, elapsed, mebibytes, rate, say, seconds, step, table } from './terminal.ts'
+
+const binary = fileURLToPath(new URL('../../bin/quarry.js', import.meta.url))
+const generatedBytes = 640 * 2 ** 20
+/** Small blocks for the small file, so that the aggregate has work for several datanodes. */
+const flightsBlockBytes = 4 * 2 ** 20
+const recoverWithinMs = 60_000
+
+const dir = mkdtempSync(path.join(tmpdir(), 'quarry-demo-'))
+const clusterDir = path.join(dir, 'cluster')
+const interrupted = new AbortController()
+
+async function quarry(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [binary, ...args], { maxBuffer: 64 * 2 ** 20, signal: interrupted.signal })
+  return stdout
+}
+
+async function demo(): Promise<void> {
+  say('Quarry: a store whose blocks you can query. Everything below happens on this machine, in real processes.')
+  const cluster = await startCluster()
+  await using fs = await FileSystem.connect(cluster.uri, { localReads: false, signal: interrupted.signal })
+  const flights = await flightsFile()
+  const generated = await step(`Making a file of ${mebibytes(generatedBytes)} to store beside the real one (flights-3m.parquet, ${mebibytes(flights.length)})`, async () => {
+    const progress = new Progress('writing')
+    const file = await generateFile(path.join(dir, 'generated.bin'), generatedBytes, (done) => progress.at(done, generatedBytes))
+    progress.end()
+    return [file, `sha256 ${file.sha256.slice(0, 16)}…`] as const
+  })
+  await fs.mkdir('/data', { recursive: true })
+  await put(fs, flights, '/data/flights-3m.parquet', flightsBlockBytes)
+  await put(fs, generated, '/data/generated.bin')
+  await step('$ quarry ls /data', async () => {
+    say((await quarry('ls', '--fs', cluster.uri, '/data')).trimEnd().replaceAll(/^/gm, '  '))
+    const locations = await fs.blockLocations('/data/generated.bin')
+    return [undefined, `generated.bin lies in ${locations.length} blocks, each on ${locations[0]?.hosts.length} of ${cluster.datanodes.length} datanodes`] as const
+  })
+  const before = await fs.checksum('/data/generated.bin')
+  const killed = await readWhileKilling(fs, cluster, generated)
+  await step('Reading the other file too, and the checksum HDFS would give', async () => {
+    const read = await sha256Of(fs, '/data/flights-3m.parquet')
+    check(read === flights.sha256, `flights-3m.parquet: sha256 ${read.slice(0, 16)}… on both sides`)
+    const after = await fs.checksum('/data/generated.bin')
+    check(before.hex === after.hex, `generated.bin: ${after.algorithm} ${after.hex.slice(-32)} before and after`)
+    return [undefined, 'every byte is what was put'] as const
+  })
+  await watchRecovery(fs, killed)
+  await runAggregate(cluster, flights)
+}
+
+function startCluster(): Promise<ClusterDescription> {
+  const options = ['-D', 'heartbeat.interval=500ms', '-D', 'dead.after=3s', '-D', 'redundancy.interval=500ms', '-D', 'redundancy.streams.max=4', '-D', 'reserved=0']
+  return step('$ quarry up --datanodes 4 --replication 3', async () => {
+    const stdout = await quarry('up', '--dir', clusterDir, '--datanodes', '4', '--replication', '3', '--detach', '--json', ...options)
+    const cluster = JSON.parse(stdout) as ClusterDescription
+    say(`  namenode    process ${cluster.namenode.pid}`)
+    for (const datanode of cluster.datanodes) say(`  ${datanode.name}  process ${datanode.pid}`)
+    say('  For this demo a datanode counts as dead after 3 s of silence; the default is 60 s.')
+    return [cluster, `ready at ${cluster.uri}`] as const
+  })
+}
+
+async function put(fs: FileSystem, file: LocalFile, target: string, blockSize?: number): Promise<void> {
+  await step(`Storing ${path.basename(target)} three times`, async () => {
+    const beganMs = performance.now()
+    const progress = new Progress('put')
+    await fs.copyFromLocal(file.path, target, {
+      signal: interrupted.signal,
+      ...(blockSize !== undefined && { blockSize }),
+      onProgress: ({ bytesDone, bytesTotal }) => progress.at(bytesDone, bytesTotal, `${mebibytes(bytesDone)} of ${mebibytes(bytesTotal)}`),
+    })
+    progress.end()
+    return [undefined, `${mebibytes(file.length)} on three datanodes each, on disk before the close returned: ${rate(file.length, performance.now() - beganMs)}`] as const
+  })
+}
+
+/** Reads the large file, kills the datanode that serves the second block while it does, and reads on. Answers the uuid of the dead one. */
+function readWhileKilling(fs: FileSystem, cluster: ClusterDescription, file: LocalFile): Promise<string> {
+  const target = '/data/generated.bin'
+  return step('Reading generated.bin, and killing a datanode that serves it with SIGKILL', async () => {
+    const locations = await fs.blockLocations(target)
+    const second = locations[1]
+    if (second === undefined) throw new CheckFailed('generated.bin has several blocks')
+    const victim = cluster.datanodes.find((datanode) => datanode.id === second.hosts[0]?.uuid)
+    if (victim === undefined) throw new CheckFailed('the first replica of the second block is on a datanode of this cluster')
+    const identity = readRunning(clusterDir)?.roles.find((role) => role.pid === victim.pid)
+    const beganMs = performance.now()
+    const progress = new Progress('get')
+    const hash = createHash('sha256')
+    let done = 0
+    let killedAtMs: number | undefined
+    let longestGapMs = 0
+    let lastMs = beganMs
+    await using reader = await fs.open(target)
+    for await (const piece of reader.stream({ signal: interrupted.signal })) {
+      const nowMs = performance.now()
+      if (killedAtMs !== undefined) longestGapMs = Math.max(longestGapMs, nowMs - lastMs)
+      lastMs = nowMs
+      hash.update(piece)
+      done += piece.length
+      progress.at(done, file.length, `${mebibytes(done)} of ${mebibytes(file.length)}`)
+      if (killedAtMs === undefined && identity !== undefined && done > second.offset + second.length / 4) {
+        signalProcess(identity, 'SIGKILL')
+        killedAtMs = performance.now()
+        progress.end()
+        say(`  killed ${victim.name} (process ${victim.pid}) after ${mebibytes(done)}, in the middle of block 2 of ${locations.length}`)
+      }
+    }
+    progress.end()
+    check(identity !== undefined && (await waitForExit(identity, 10_000)), `${victim.name} is gone`)
+    check(done === file.length, `${done.toLocaleString('en')} bytes came back`)
+    check(hash.digest('hex') === file.sha256, `sha256 ${file.sha256.slice(0, 16)}… on both sides: byte for byte the same`)
+    return [victim.id, `the reader went on with other copies; its longest pause was ${Math.round(longestGapMs)} ms`] as const
+  })
+}
+
+/** Waits until every block of both files has three copies on living datanodes again. */
+async function watchRecovery(fs: FileSystem, killed: string): Promise<void> {
+  await step('Nobody does anything: the survivors make the missing copies', async () => {
+    const beganMs = performance.now()
+    const progress = new Progress('blocks with three living copies')
+    let deadAfterMs: number | undefined
+    for (;;) {
+      interrupted.signal.throwIfAborted()
+      const [dead, stats, ...files] = await Promise.all([fs.datanodes('dead'), fs.stats(), fs.blockLocations('/data/generated.bin'), fs.blockLocations('/data/flights-3m.parquet')])
+      const blocks = files.flat()
+      const whole = blocks.filter((block) => block.hosts.filter((host) => host.uuid !== killed).length >= 3).length
+      if (deadAfterMs === undefined && dead.some((node) => node.datanode?.uuid === killed)) deadAfterMs = performance.now() - beganMs
+      progress.at(whole, blocks.length, `${whole} of ${blocks.length}`)
+      if (deadAfterMs !== undefined && whole === blocks.length && stats.underReplicated === 0) {
+        progress.end()
+        check(stats.missingBlocks === 0 && stats.corruptBlocks === 0, 'no block is missing, none is corrupt, none is short of copies')
+        return [undefined, `the loss was noticed after ${seconds(deadAfterMs)} here; all ${blocks.length} blocks are on three datanodes again`] as const
+      }
+      if (performance.now() - beganMs > recoverWithinMs) throw new CheckFailed(`every block has three copies again within ${recoverWithinMs / 1000} s (${whole} of ${blocks.length} have)`)
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  })
+}
+
+async function runAggregate(cluster: ClusterDescription, flights: LocalFile): Promise<void> {
+  const query = aggregateQuery(`'/data/flights-3m.parquet'`)
+  await step(`$ quarry sql "${query}"`, async () => {
+    const rows = JSON.parse(await quarry('sql', '--fs', cluster.uri, '--json', query)) as Record<string, unknown>[]
+    for (const line of table(rows)) say(line)
+    check(sameRows(rows, await aggregateHere(flights.path)), 'the same rows as one DuckDB over the local file')
+    return [undefined, 'computed beside the blocks, on the three datanodes that are left'] as const
+  })
+}
+
+async function sha256Of(fs: FileSystem, file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await using reader = await fs.open(file)
+  for await (const piece of reader.stream({ signal: interrupted.signal })) hash.update(piece)
+  return hash.digest('hex')
+}
+
+/** Stops what runs, by what the directory says, and removes the directory. */
+async function cleanUp(orderly: boolean): Promise<void> {
+  if (orderly) await promisify(execFile)(process.execPath, [binary, 'down', '--dir', clusterDir]).catch(() => {})
+  for (const role of readRunning(clusterDir)?.roles ?? []) {
+    if (signalProcess(role, 'SIGKILL')) await waitForExit(role, 10_000)
+  }
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+}
+
+function printLogs(): void {
+  for (const role of readRunning(clusterDir)?.roles ?? []) {
+    const lines = lastLogLines(path.join(clusterDir, 'logs', `${role.name}.log`), 4)
+    if (lines.length > 0) say([`  ${role.name}:`, ...lines.map((line) => `    ${line}`)].join('\n'))
+  }
+}
+
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort(new Error(`stopped by ${name}`)))
+try {
+  await demo()
+  await cleanUp(true)
+  say(`\nDone after ${elapsed()}: nothing was lost, every claim above was checked, and nothing is left behind.`)
+} catch (error) {
+  say(`\nThe demo did not finish after ${elapsed()}: ${interrupted.signal.aborted ? 'it was interrupted' : error instanceof Error ? error.message : String(error)}`)
+  if (!interrupted.signal.aborted) printLogs()
+  await cleanUp(false)
+  process.exitCode = interrupted.signal.aborted ? 130 : 1
+}
