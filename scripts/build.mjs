@@ -106,7 +106,8 @@ function buildTypes() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--clean')) rmSync(outdir, { recursive: true, force: true })
   const startedMs = performance.now()
-  const built = await buildProgram()
+  // esbuild has printed what is wrong.
+  const built = await buildProgram().catch(() => process.exit(1))
   if (process.argv.includes('--types')) buildTypes()
   console.log(`built ${built.join(', ') || 'nothing'} in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
 }
