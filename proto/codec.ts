@@ -18,6 +18,11 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T
 }
 
+/** The type behind a message, for codecs that are put together by hand where every microsecond counts. */
+export function messageType(name: keyof MessageTypes): protobuf.Type {
+  return root.lookupType(`quarry.v1.${name}`)
+}
+
 /** The codec of a message; compiled when first used. */
 export function codec<K extends keyof MessageTypes>(name: K): Codec<MessageTypes[K]> {
   const type = root.lookupType(`quarry.v1.${name}`)
