@@ -1,12 +1,13 @@
 // The namespace's records and the interfaces that the core decides through. Nothing here knows SQLite, sockets or clocks.
 //
 // How a command runs, always synchronously, inside the transaction of its batch:
-//   1. plan(view, cluster, context, command, at): reads only. Answers { reply } for a query or a refusal (throws QuarryError),
-//      or { edit, reply } for a mutation. All validation happens here; everything that was chosen (ids, stamps, time) is in the edit.
-//   2. apply(tx, edit): changes the records. Deterministic, needs no cluster, no clock, and never refuses: replaying the edits in
+//   1. plan (verbs/*.ts): reads only. Answers { reply } for a query, throws QuarryError for a refusal, or answers { edit, reply,
+//      effects } for a mutation. All validation happens here; everything that was chosen (ids, stamps, time) is in the edit.
+//   2. apply (apply.ts): changes the records. Deterministic, needs no cluster, no clock, and never refuses: replaying the edits in
 //      order on an empty store gives the same namespace, record for record.
 //   3. after the commit: reply to the caller, then the edit's effects reach the block layer (ClusterPort.committed).
-import type { Block, ReplicaLocation } from '../../proto/ports.ts'
+import type { Block, ListingReply, ReplicaLocation } from '../../proto/ports.ts'
+import type { EditRecord } from './edits.ts'
 
 export interface DirectoryTotals {
   /** Of the whole subtree, the directory itself included in `directories`. */
@@ -43,7 +44,7 @@ export interface FileInode extends InodeBase {
   readonly kind: 'file'
   readonly replication: number
   readonly blockSize: number
-  /** Bytes of all blocks but one that is still under construction. */
+  /** Bytes of all blocks; of one under construction what an fsync or the start of an append made known. */
   readonly length: number
   readonly storagePolicy: number
   /** The lease holder while the file is open for writing, else ''. */
@@ -71,6 +72,11 @@ export interface NamespaceView {
   child(parentId: number, name: string): Inode | undefined
   /** Entries of a directory after `after` ('' = from the start) in raw UTF-8 byte order, at most `limit`. */
   children(parentId: number, after: string, limit: number): Inode[]
+  /**
+   * The same entries as the columns of a listing page, without locations. Shared and never changed: the same object comes back
+   * until an entry changes, so that a door may keep its encoded form beside it (WeakMap).
+   */
+  listing(parentId: number, after: string, limit: number): Readonly<ListingReply>
   /** Blocks of a file in order. */
   blocks(fileId: number): BlockRecord[]
   block(blockId: number): BlockRecord | undefined
@@ -103,6 +109,39 @@ export interface NamespaceTx extends NamespaceView {
   setCounters(counters: Partial<Counters>): void
 }
 
+/**
+ * What the core needs of a database. Two implementations, one conformance suite: namenode/store/sqlite-store.ts and
+ * core/testing/memory-store.ts.
+ */
+export interface NamespaceStore {
+  /** The last commit plus what has been changed since. */
+  readonly tx: NamespaceTx
+  /** One durable transaction: the changed records, the counters and the edits, whose last txid becomes `lastTxid`. */
+  commit(edits: readonly EditRecord[]): void
+  /** Back to the last commit. */
+  rollback(): void
+  /** Edits with a txid above `txid` in order, at most `limit`. */
+  editsAfter(txid: number, limit: number): EditRecord[]
+  /** The first txid that editsAfter can still answer; lastTxid + 1 when none is kept. */
+  firstKeptTxid(): number
+  /** Forgets all but the last `keep` transactions, in whole batches; 0 keeps all. */
+  trimEdits(keep: number): void
+  meta(key: string): string | undefined
+  /** Durable at once. Not while a batch is open. */
+  setMeta(key: string, value: string): void
+  close(): void
+}
+
+/** A replica as its datanode last reported it. */
+export interface ReportedReplica {
+  readonly datanodeUuid: string
+  readonly storageUuid: string
+  readonly finalised: boolean
+  readonly genstamp: number
+  /** Bytes: of a replica that is being written, those that its datanode has received. */
+  readonly length: number
+}
+
 /** Where new replicas should go, or why none could: one reason a node. */
 export interface Placement {
   readonly targets: readonly ReplicaLocation[]
@@ -128,6 +167,8 @@ export interface ClusterPort {
   /** Undefined when the node is not registered. */
   location(datanodeUuid: string, storageUuid: string): ReplicaLocation | undefined
   safeMode(): { readonly on: boolean; readonly reason: string }
+  /** Every replica of the block that a live datanode has reported, whatever its state: what lease recovery decides by. */
+  reportedReplicas(blockId: number): readonly ReportedReplica[]
   /** Told after a commit, in order. */
   committed(effects: readonly Effect[]): void
 }
@@ -141,3 +182,8 @@ export type Effect =
   | { readonly kind: 'blocks-deleted'; readonly blocks: readonly Block[] }
   | { readonly kind: 'replication-changed'; readonly blocks: readonly BlockRecord[]; readonly replication: number }
   | { readonly kind: 'lease-released'; readonly fileId: number }
+  /**
+   * The writer is gone and no replica is finalised: stop any writer of these replicas, cut them to `length`, finalise them under
+   * `genstamp`, then tell Engine.blockRecovered. Repeated by the engine while nothing is heard.
+   */
+  | { readonly kind: 'recover-block'; readonly block: BlockRecord; readonly genstamp: number; readonly length: number; readonly replicas: readonly ReportedReplica[] }

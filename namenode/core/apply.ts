@@ -1,0 +1,325 @@
+// Applies edits to the records. Deterministic: no cluster, no clock, no chance, and never a refusal; what could go wrong was
+// checked when the edit was planned, so a surprise here is a bug (AssertionError) and the engine stops.
+//
+// Effects are what the block layer must hear after the commit; those that need the cluster's choices come from the plan instead.
+import { assert, unreachable } from '../../common/assert.ts'
+import { rootInodeId } from '../../common/limits.ts'
+import type { BlockCommit, Edit, NewDirectories } from './edits.ts'
+import type { BlockRecord, DirectoryInode, Effect, FileInode, Inode, NamespaceTx } from './model.ts'
+import { emptyTotals, makeBlock, makeDirectory, makeFile, patchDirectory, patchFile } from './records.ts'
+import { addEntry, addTotals, fileSpace, subtreeTotals } from './totals.ts'
+
+export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect[]): void {
+  switch (edit.op) {
+    case 'format':
+      tx.putInode(makeDirectory(rootInodeId, 0, '', edit.permission, edit.owner, edit.group, atMs, 0, emptyTotals, 0, -1, -1))
+      tx.setCounters({ directories: tx.counters().directories + 1, nextInodeId: rootInodeId + 1 })
+      return
+    case 'mkdirs': {
+      const parent = edit.parents === undefined ? edit.parent : makeParents(tx, edit.parent, edit.parents, edit.owner, atMs)
+      makeOneDirectory(tx, parent, edit.name, edit.id, edit.owner, edit.permission, atMs)
+      return
+    }
+    case 'create': {
+      if (edit.replaces !== undefined) removeTree(tx, edit.replaces, atMs, effects)
+      const parent = edit.parents === undefined ? edit.parent : makeParents(tx, edit.parent, edit.parents, edit.owner, atMs)
+      const group = directoryOf(tx, parent).group
+      tx.putInode(makeFile(edit.id, parent, edit.name, edit.permission, edit.owner, group, atMs, atMs, edit.replication, edit.blockSize, 0, 0, edit.holder))
+      addEntry(tx, parent, 1, atMs, 1, 0, 0, 0)
+      const counters = tx.counters()
+      tx.setCounters({ nextInodeId: edit.id + 1, files: counters.files + 1 })
+      return
+    }
+    case 'append': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => {
+        if (edit.reopens !== undefined) tx.putBlock(withState(blockOf(tx, edit.reopens), 'under-construction'))
+        tx.putInode(patchFile(file, { holder: edit.holder }))
+      })
+      return
+    }
+    case 'addBlock': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => {
+        if (edit.commits !== undefined) commitBlock(tx, file, edit.commits, effects)
+        tx.putBlock(makeBlock(edit.blockId, file.id, tx.blocks(file.id).length, edit.genstamp, 0, 'under-construction'))
+      })
+      const counters = tx.counters()
+      tx.setCounters({ nextBlockId: edit.blockId + 1, nextGenstamp: edit.genstamp + 1, blocks: counters.blocks + 1 })
+      return
+    }
+    case 'abandonBlock': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => dropBlock(tx, file, edit.blockId, effects))
+      return
+    }
+    case 'close': {
+      const file = fileOf(tx, edit.id)
+      const { replication } = file
+      changeFile(tx, file, () => {
+        if (edit.commits !== undefined) commitBlock(tx, file, edit.commits, effects)
+        if (edit.drops !== undefined) dropBlock(tx, file, edit.drops, effects)
+        const now = fileOf(tx, edit.id)
+        tx.putInode(makeFile(now.id, now.parentId, now.name, now.permission, now.owner, now.group, atMs, now.atimeMs, now.replication, now.blockSize, now.length, now.storagePolicy, ''))
+      })
+      effects.push({ kind: 'file-closed', blocks: tx.blocks(file.id), replication }, { kind: 'lease-released', fileId: file.id })
+      return
+    }
+    case 'fsync': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => setBlockLength(tx, file, blockOf(tx, edit.blockId), edit.length, 'under-construction'))
+      return
+    }
+    case 'nextGenstamp':
+      tx.setCounters({ nextGenstamp: edit.genstamp + 1 })
+      return
+    case 'updatePipeline': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => {
+        const block = blockOf(tx, edit.blockId)
+        setBlockLength(tx, file, { ...block, genstamp: edit.genstamp }, edit.length, 'under-construction')
+      })
+      return
+    }
+    case 'recoverBlock':
+      tx.putBlock(withState(blockOf(tx, edit.blockId), 'under-recovery'))
+      tx.setCounters({ nextGenstamp: edit.genstamp + 1 })
+      return
+    case 'truncate':
+      truncate(tx, fileOf(tx, edit.id), edit.length, edit.tail, atMs, effects)
+      return
+    case 'concat':
+      concat(tx, fileOf(tx, edit.id), edit.sources, atMs, effects)
+      return
+    case 'rename':
+      rename(tx, edit.id, edit.parent, edit.name, edit.replaces, atMs, effects)
+      return
+    case 'delete':
+      removeTree(tx, edit.id, atMs, effects)
+      return
+    case 'setReplication': {
+      const file = fileOf(tx, edit.id)
+      changeFile(tx, file, () => tx.putInode(patchFile(file, { replication: edit.replication })))
+      const blocks = tx.blocks(file.id)
+      if (blocks.length > 0) effects.push({ kind: 'replication-changed', blocks, replication: edit.replication })
+      return
+    }
+    case 'setPermission':
+      return patchInode(tx, edit.id, { permission: edit.permission })
+    case 'setOwner': {
+      const inode = inodeOf(tx, edit.id)
+      return patchInode(tx, edit.id, { owner: edit.owner === '' ? inode.owner : edit.owner, group: edit.group === '' ? inode.group : edit.group })
+    }
+    case 'setTimes': {
+      const inode = inodeOf(tx, edit.id)
+      return patchInode(tx, edit.id, { mtimeMs: edit.mtimeMs === -1 ? inode.mtimeMs : edit.mtimeMs, atimeMs: edit.atimeMs === -1 ? inode.atimeMs : edit.atimeMs })
+    }
+    case 'setQuota': {
+      const directory = directoryOf(tx, edit.id)
+      tx.putInode(patchDirectory(directory, { nameQuota: edit.names === -2 ? directory.nameQuota : edit.names, spaceQuota: edit.space === -2 ? directory.spaceQuota : edit.space }))
+      return
+    }
+    default:
+      unreachable(edit, 'edit')
+  }
+}
+
+// --- records by id ----------------------------------------------------------------------------------------------------------
+
+function inodeOf(tx: NamespaceTx, id: number): Inode {
+  const inode = tx.inode(id)
+  assert(inode !== undefined, () => `an edit names inode ${id}, which does not exist`)
+  return inode
+}
+
+function fileOf(tx: NamespaceTx, id: number): FileInode {
+  const inode = inodeOf(tx, id)
+  assert(inode.kind === 'file', () => `inode ${id} is not a file`)
+  return inode
+}
+
+function directoryOf(tx: NamespaceTx, id: number): DirectoryInode {
+  const inode = inodeOf(tx, id)
+  assert(inode.kind === 'directory', () => `inode ${id} is not a directory`)
+  return inode
+}
+
+function blockOf(tx: NamespaceTx, blockId: number): BlockRecord {
+  const block = tx.block(blockId)
+  assert(block !== undefined, () => `an edit names block ${blockId}, which does not exist`)
+  return block
+}
+
+function patchInode(tx: NamespaceTx, id: number, patch: Partial<Pick<Inode, 'permission' | 'owner' | 'group' | 'mtimeMs' | 'atimeMs'>>): void {
+  const inode = inodeOf(tx, id)
+  tx.putInode(inode.kind === 'file' ? patchFile(inode, patch) : patchDirectory(inode, patch))
+}
+
+// --- directories ------------------------------------------------------------------------------------------------------------
+
+function makeOneDirectory(tx: NamespaceTx, parentId: number, name: string, id: number, owner: string, permission: number, atMs: number): void {
+  const group = directoryOf(tx, parentId).group
+  tx.putInode(makeDirectory(id, parentId, name, permission, owner, group, atMs, 0, emptyTotals, 0, -1, -1))
+  addEntry(tx, parentId, 1, atMs, 0, 1, 0, 0)
+  const counters = tx.counters()
+  tx.setCounters({ nextInodeId: id + 1, directories: counters.directories + 1 })
+}
+
+/** The id of the last one made. */
+function makeParents(tx: NamespaceTx, parentId: number, parents: NewDirectories, owner: string, atMs: number): number {
+  let above = parentId
+  for (let i = 0; i < parents.names.length; i++) {
+    makeOneDirectory(tx, above, parents.names[i]!, parents.firstId + i, owner, parents.permission, atMs)
+    above = parents.firstId + i
+  }
+  return above
+}
+
+// --- files and blocks -------------------------------------------------------------------------------------------------------
+
+/** Runs a change of one file's records, then corrects the totals above it by what the change made of its bytes and charges. */
+function changeFile(tx: NamespaceTx, before: FileInode, change: () => void): void {
+  const space = fileSpace(tx, before)
+  change()
+  const after = fileOf(tx, before.id)
+  addTotals(tx, after.parentId, 0, 0, after.length - before.length, fileSpace(tx, after) - space)
+}
+
+const withState = (block: BlockRecord, state: BlockRecord['state']): BlockRecord => makeBlock(block.blockId, block.fileId, block.index, block.genstamp, block.length, state)
+
+function setBlockLength(tx: NamespaceTx, file: FileInode, block: BlockRecord, length: number, state: BlockRecord['state']): BlockRecord {
+  const next = makeBlock(block.blockId, block.fileId, block.index, block.genstamp, length, state)
+  tx.putBlock(next)
+  if (length !== block.length) tx.putInode(patchFile(file, { length: file.length - block.length + length }))
+  return next
+}
+
+function commitBlock(tx: NamespaceTx, file: FileInode, commit: BlockCommit, effects: Effect[]): void {
+  const before = blockOf(tx, commit.blockId)
+  const block = setBlockLength(tx, file, { ...before, genstamp: commit.genstamp }, commit.length, 'committed')
+  effects.push({ kind: 'block-committed', block, replication: file.replication })
+}
+
+function dropBlock(tx: NamespaceTx, file: FileInode, blockId: number, effects: Effect[]): void {
+  const block = blockOf(tx, blockId)
+  tx.deleteBlock(blockId)
+  tx.setCounters({ blocks: tx.counters().blocks - 1 })
+  if (block.length > 0) tx.putInode(patchFile(file, { length: file.length - block.length }))
+  effects.push({ kind: 'blocks-deleted', blocks: [{ blockId, genstamp: block.genstamp, length: block.length }] })
+}
+
+/** Cuts at a block boundary; `tailId` is a file whose only block then follows as the kept part of the block that was cut. */
+function truncate(tx: NamespaceTx, file: FileInode, length: number, tailId: number | undefined, atMs: number, effects: Effect[]): void {
+  const replication = file.replication
+  changeFile(tx, file, () => {
+    let kept = 0
+    let index = 0
+    const deleted = []
+    for (const block of tx.blocks(file.id)) {
+      if (kept + block.length <= length) {
+        kept += block.length
+        index += 1
+        continue
+      }
+      tx.deleteBlock(block.blockId)
+      deleted.push({ blockId: block.blockId, genstamp: block.genstamp, length: block.length })
+    }
+    if (deleted.length > 0) {
+      tx.setCounters({ blocks: tx.counters().blocks - deleted.length })
+      effects.push({ kind: 'blocks-deleted', blocks: deleted })
+    }
+    if (tailId !== undefined) {
+      const tail = fileOf(tx, tailId)
+      const block = tx.blocks(tailId)[0]
+      assert(block !== undefined, 'the tail of a truncate has no block')
+      const moved = makeBlock(block.blockId, file.id, index, block.genstamp, block.length, 'committed')
+      tx.putBlock(moved)
+      kept += block.length
+      if (tail.replication !== replication) effects.push({ kind: 'replication-changed', blocks: [moved], replication })
+      removeEmptied(tx, tail, atMs)
+    }
+    assert(kept === length, () => `truncate of ${file.id} to ${length} kept ${kept}`)
+    tx.putInode(patchFile(fileOf(tx, file.id), { length, mtimeMs: atMs }))
+  })
+}
+
+function concat(tx: NamespaceTx, target: FileInode, sources: readonly number[], atMs: number, effects: Effect[]): void {
+  const replication = target.replication
+  changeFile(tx, target, () => {
+    let index = tx.blocks(target.id).length
+    let length = target.length
+    for (const id of sources) {
+      const source = fileOf(tx, id)
+      const blocks = [...tx.blocks(id)]
+      const moved = blocks.map((block) => makeBlock(block.blockId, target.id, index++, block.genstamp, block.length, block.state))
+      for (const block of moved) tx.putBlock(block)
+      length += source.length
+      if (source.replication !== replication && moved.length > 0) effects.push({ kind: 'replication-changed', blocks: moved, replication })
+      removeEmptied(tx, source, atMs)
+    }
+    tx.putInode(patchFile(fileOf(tx, target.id), { length, mtimeMs: atMs }))
+  })
+}
+
+/** Removes a file whose blocks belong to another file by now. */
+function removeEmptied(tx: NamespaceTx, file: FileInode, atMs: number): void {
+  tx.deleteInode(file.id)
+  addEntry(tx, file.parentId, -1, atMs, -1, 0, -file.length, -file.length * file.replication)
+  tx.setCounters({ files: tx.counters().files - 1 })
+}
+
+// --- trees ------------------------------------------------------------------------------------------------------------------
+
+function rename(tx: NamespaceTx, id: number, parentId: number, name: string, replaces: number | undefined, atMs: number, effects: Effect[]): void {
+  if (replaces !== undefined) removeTree(tx, replaces, atMs, effects)
+  const inode = inodeOf(tx, id)
+  const totals = subtreeTotals(tx, inode)
+  const patch = { parentId, name }
+  if (parentId === inode.parentId) {
+    tx.putInode(inode.kind === 'file' ? patchFile(inode, patch) : patchDirectory(inode, patch))
+    addEntry(tx, parentId, 0, atMs, 0, 0, 0, 0)
+    return
+  }
+  addEntry(tx, inode.parentId, -1, atMs, -totals.files, -totals.directories, -totals.bytes, -totals.space)
+  tx.putInode(inode.kind === 'file' ? patchFile(inode, patch) : patchDirectory(inode, patch))
+  addEntry(tx, parentId, 1, atMs, totals.files, totals.directories, totals.bytes, totals.space)
+}
+
+const REMOVE_PAGE = 1000
+
+/** Removes a record and everything below it, and takes it out of its parent. */
+function removeTree(tx: NamespaceTx, id: number, atMs: number, effects: Effect[]): void {
+  const top = inodeOf(tx, id)
+  const totals = subtreeTotals(tx, top)
+  const deleted: { blockId: number; genstamp: number; length: number }[] = []
+  const open: Inode[] = [top]
+  let files = 0
+  let directories = 0
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at.kind === 'file') {
+      files += 1
+      if (at.holder !== '') effects.push({ kind: 'lease-released', fileId: at.id })
+      if (at.length > 0 || at.holder !== '') {
+        for (const block of tx.blocks(at.id)) {
+          deleted.push({ blockId: block.blockId, genstamp: block.genstamp, length: block.length })
+        }
+      }
+    } else {
+      directories += 1
+      if (at.children > 0) {
+        for (let after = ''; ; ) {
+          const page = tx.children(at.id, after, REMOVE_PAGE)
+          for (const child of page) open.push(child)
+          if (page.length < REMOVE_PAGE) break
+          after = page.at(-1)!.name
+        }
+      }
+    }
+    tx.deleteInode(at.id)
+  }
+  for (const block of deleted) tx.deleteBlock(block.blockId)
+  addEntry(tx, top.parentId, -1, atMs, -totals.files, -totals.directories, -totals.bytes, -totals.space)
+  const counters = tx.counters()
+  tx.setCounters({ files: counters.files - files, directories: counters.directories - directories, blocks: counters.blocks - deleted.length })
+  if (deleted.length > 0) effects.push({ kind: 'blocks-deleted', blocks: deleted })
+}

@@ -1,0 +1,63 @@
+// The edit log: what changed the namespace, as data. An edit names records by id, so that applying it needs no look-up by path;
+// paths are there for people and for feeds.
+//
+// Applied in order of txid to an empty store, the edits give the same namespace record for record (apply.ts).
+
+/** Directories that an edit creates on its way: ids firstId, firstId + 1, ... from the top. */
+export interface NewDirectories {
+  readonly names: readonly string[]
+  readonly firstId: number
+  readonly permission: number
+}
+
+/** Commits a block at its final length. */
+export interface BlockCommit {
+  readonly blockId: number
+  readonly genstamp: number
+  readonly length: number
+}
+
+export type Edit =
+  | { readonly op: 'format'; readonly owner: string; readonly group: string; readonly permission: number }
+  | { readonly op: 'mkdirs'; readonly path: string; readonly parent: number; readonly owner: string; readonly permission: number; readonly name: string; readonly id: number; readonly parents?: NewDirectories }
+  | { readonly op: 'create'; readonly path: string; readonly parent: number; readonly owner: string; readonly permission: number; readonly name: string; readonly id: number; readonly parents?: NewDirectories; readonly replication: number; readonly blockSize: number; readonly holder: string; readonly replaces?: number }
+  | { readonly op: 'append'; readonly path: string; readonly id: number; readonly holder: string; readonly reopens?: number }
+  | { readonly op: 'addBlock'; readonly path: string; readonly id: number; readonly blockId: number; readonly genstamp: number; readonly commits?: BlockCommit }
+  | { readonly op: 'abandonBlock'; readonly path: string; readonly id: number; readonly blockId: number }
+  | { readonly op: 'close'; readonly path: string; readonly id: number; readonly commits?: BlockCommit; readonly drops?: number }
+  | { readonly op: 'fsync'; readonly path: string; readonly id: number; readonly blockId: number; readonly length: number }
+  | { readonly op: 'nextGenstamp'; readonly genstamp: number; readonly blockId: number }
+  | { readonly op: 'updatePipeline'; readonly id: number; readonly blockId: number; readonly genstamp: number; readonly length: number }
+  | { readonly op: 'recoverBlock'; readonly path: string; readonly id: number; readonly blockId: number; readonly genstamp: number }
+  | { readonly op: 'truncate'; readonly path: string; readonly id: number; readonly length: number; readonly tail?: number }
+  | { readonly op: 'concat'; readonly path: string; readonly id: number; readonly sources: readonly number[] }
+  | { readonly op: 'rename'; readonly source: string; readonly target: string; readonly id: number; readonly parent: number; readonly name: string; readonly replaces?: number }
+  | { readonly op: 'delete'; readonly path: string; readonly id: number }
+  | { readonly op: 'setReplication'; readonly path: string; readonly id: number; readonly replication: number }
+  | { readonly op: 'setPermission'; readonly path: string; readonly id: number; readonly permission: number }
+  | { readonly op: 'setOwner'; readonly path: string; readonly id: number; readonly owner: string; readonly group: string }
+  | { readonly op: 'setTimes'; readonly path: string; readonly id: number; readonly mtimeMs: number; readonly atimeMs: number }
+  | { readonly op: 'setQuota'; readonly path: string; readonly id: number; readonly names: number; readonly space: number }
+
+export type EditOp = Edit['op']
+
+export interface EditRecord {
+  readonly txid: number
+  readonly atMs: number
+  readonly edit: Edit
+  /** Key of the retry cache, for the calls that must happen at most once. */
+  readonly clientId?: string
+  readonly callId?: number
+}
+
+/** One line of JSON without the newline, for `quarry debug edits` and for tools. */
+export function formatEdit(record: EditRecord): string {
+  const { txid, atMs, edit, clientId, callId } = record
+  return JSON.stringify({ txid, at: new Date(atMs).toISOString(), ...edit, ...(clientId === undefined ? {} : { clientId, callId }) })
+}
+
+/** The wire form of a record. */
+export function wireEdit(record: EditRecord): { txid: number; atMs: number; op: string; json: string } {
+  const { op, ...rest } = record.edit
+  return { txid: record.txid, atMs: record.atMs, op, json: JSON.stringify(rest) }
+}

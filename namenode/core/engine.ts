@@ -1,0 +1,396 @@
+// The metadata engine: one command after another, group commit, replies after the disk.
+//
+// Commands that change something wait in a queue; a turn takes what is there, plans and applies each, commits all of it in one
+// transaction, and only then answers and tells the block layer. What arrives meanwhile is the next turn's. A turn never yields,
+// so between turns the store holds exactly what is committed, and a query is answered from it at once: nobody sees a state that
+// a crash could take back.
+//
+// Invariants
+//   E1  a reply to a change is sent only after its commit; replies and effects keep the order of the commands
+//   E2  a failed commit leaves the state of the last one, and every command of the batch fails
+//   E3  an error inside apply is a bug: nothing of the batch is kept and the engine answers nothing but INTERNAL from then on
+import { AssertionError } from '../../common/assert.ts'
+import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import { commitBatchMax, completeWaitMs, retryCacheMs } from '../../common/limits.ts'
+import type { Env } from '../../common/env.ts'
+import type { CallContext, Command, Init, Method, ReplyOf, Request } from '../../proto/ports.ts'
+import { mutations } from '../../proto/ports.ts'
+import { apply } from './apply.ts'
+import { atMostOnce, plan } from './commands.ts'
+import { wireEdit } from './edits.ts'
+import type { Edit, EditRecord } from './edits.ts'
+import { LeaseTable } from './lease-table.ts'
+import type { ClusterPort, Effect, NamespaceStore } from './model.ts'
+import { requireSuper } from './permissions.ts'
+import { callerOf } from './plan.ts'
+import type { EngineSettings, PlanContext, Planned } from './plan.ts'
+import { RetryCache } from './retry-cache.ts'
+import { replyOfEdit } from './retry-replies.ts'
+import { blockRecovered, releaseLease } from './verbs/lease.ts'
+import { pathOf } from './totals.ts'
+
+export type Done = (error: QuarryError | undefined, reply: object) => void
+
+export interface EngineDeps {
+  readonly store: NamespaceStore
+  readonly cluster: ClusterPort
+  readonly env: Env
+  readonly settings: EngineSettings
+  /** Runs a callback after what has arrived meanwhile was taken in: setImmediate. */
+  readonly defer: (callback: () => void) => void
+}
+
+interface Pending {
+  readonly context: CallContext
+  readonly method: Method | 'internal'
+  readonly plan: (context: PlanContext) => Planned
+  readonly done: Done
+  /** Key of the retry cache; '' = none. */
+  readonly key: string
+  /** 0 until the command had to wait. */
+  giveUpMs: number
+}
+
+/** Commands that may wait for a commit. Beyond, the disk is slower than the callers and they are told so. */
+const queueMax = 65_536
+/** Planned commands that wait for replicas look again this often, should nobody wake them. */
+const waitPollMs = 50
+const editsPageMax = 10_000
+const nobody: object = {}
+
+export class Engine {
+  readonly leases = new LeaseTable()
+  readonly #store: NamespaceStore
+  readonly #cluster: ClusterPort
+  readonly #env: Env
+  readonly #settings: EngineSettings
+  readonly #defer: (callback: () => void) => void
+  readonly #retries = new RetryCache()
+  #queue: Pending[] = []
+  #scheduled = false
+  #waiting = new Map<number, Pending[]>()
+  #stopWaitPoll: (() => void) | undefined
+  #failure: QuarryError | undefined
+  #lastAtMs = 0
+  #trimmedTxid = 0
+  #closed = false
+
+  constructor(deps: EngineDeps) {
+    this.#store = deps.store
+    this.#cluster = deps.cluster
+    this.#env = deps.env
+    this.#settings = deps.settings
+    this.#defer = deps.defer
+    this.#trimmedTxid = this.#store.tx.counters().lastTxid
+    if (this.#trimmedTxid === 0) this.#format()
+    this.#openLeases()
+    this.#refillRetries()
+  }
+
+  /** Decides, commits with its neighbours, answers. Rejects with a QuarryError. */
+  submit<M extends Method>(context: CallContext, method: M, request: Request<M>): Promise<Init<ReplyOf<M>>> {
+    return new Promise((resolve, reject) => {
+      this.submitCallback(context, { method, request } as unknown as Command, (error, reply) => (error === undefined ? resolve(reply as Init<ReplyOf<M>>) : reject(error)))
+    })
+  }
+
+  /** The same for the hot path. The callback runs in this tick for a query, after the commit for a change. */
+  submitCallback(context: CallContext, command: Command, done: Done): void {
+    if (this.#failure !== undefined) return done(this.#failure, nobody)
+    const { method } = command
+    if (!mutations.has(method) || method === 'renewLease') return this.#query(context, command, done)
+    if (this.#queue.length >= queueMax) {
+      return done(new QuarryError('OVERLOADED', `The namenode has ${queueMax} changes waiting for the disk. Try again.`), nobody)
+    }
+    const key = context.clientId !== '' && atMostOnce.has(method) ? `${context.clientId}:${context.callId}` : ''
+    this.#enqueue({ context, method, plan: (at) => plan(at, command), done, key, giveUpMs: 0 })
+  }
+
+  /** A replica was reported finalised: commands that wait for it look again. The block layer calls it; safe to call too often. */
+  blockReported(blockId: number): void {
+    const waiting = this.#waiting.get(blockId)
+    if (waiting === undefined) return
+    this.#waiting.delete(blockId)
+    for (const pending of waiting) this.#enqueue(pending)
+  }
+
+  /** Answer to the effect `recover-block`: the replicas are final and equal. Closes the file. */
+  blockRecovered(recovered: { readonly blockId: number; readonly genstamp: number; readonly length: number }): void {
+    this.#internal((context) => blockRecovered(context, recovered))
+  }
+
+  /** For a worker, every few seconds: closes the files of writers that have been silent for the hard limit. */
+  checkLeases(): void {
+    if (this.#cluster.safeMode().on) return
+    const silentMs = this.#env.clock.nowMs() - this.#settings.settings['lease.hard']
+    for (const holder of this.leases.silentSince(silentMs)) {
+      for (const fileId of this.leases.filesOf(holder)) {
+        this.#internal((context) => {
+          const file = context.view.inode(fileId)
+          if (file?.kind !== 'file' || file.holder !== holder) return { reply: nobody }
+          const release = releaseLease(context, file, pathOf(context.view, file))
+          return { reply: nobody, effects: release.effects, ...(release.edit === undefined ? {} : { edit: release.edit }) }
+        })
+      }
+    }
+  }
+
+  /** The edits after a transaction, for feeds and tools. */
+  editsAfter(txid: number, limit: number): EditRecord[] {
+    return this.#store.editsAfter(txid, limit)
+  }
+
+  /** Commits what is queued, fails what waits, and answers nothing more. The store stays open: it is its owner's to close. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    while (this.#queue.length > 0 && this.#failure === undefined) this.#turn()
+    this.#stopWaitPoll?.()
+    this.#failure ??= new QuarryError('UNAVAILABLE', 'The namenode is stopping.')
+    for (const waiting of this.#waiting.values()) for (const pending of waiting) pending.done(this.#failure, nobody)
+    this.#waiting.clear()
+  }
+
+  // --- queries ------------------------------------------------------------------------------------------------------------
+
+  #query(context: CallContext, command: Command, done: Done): void {
+    let reply: object
+    try {
+      const at = this.#planContext(context, this.#env.clock.nowMs())
+      if (command.method === 'getEdits') {
+        reply = this.#edits(at, command.request)
+      } else {
+        const planned = plan(at, command)
+        reply = planned.reply
+        if (planned.touches !== undefined) this.#touch(planned.touches)
+      }
+    } catch (error) {
+      return done(this.#explain(error, command.method), nobody)
+    }
+    done(undefined, reply)
+  }
+
+  #edits(at: PlanContext, request: Request<'getEdits'>): object {
+    requireSuper(at.caller)
+    const limit = Math.min(request.limit === 0 ? 1000 : request.limit, editsPageMax)
+    const edits = this.#store.editsAfter(request.afterTxid, limit).map(wireEdit)
+    return { edits, lastTxid: at.view.counters().lastTxid, firstKeptTxid: this.#store.firstKeptTxid() }
+  }
+
+  #touch(edit: Edit): void {
+    if (this.#queue.length < queueMax) {
+      this.#internal((context) => ('id' in edit && context.view.inode(edit.id)?.kind === 'file' ? { reply: nobody, edit } : { reply: nobody }))
+    }
+  }
+
+  // --- turns --------------------------------------------------------------------------------------------------------------
+
+  #enqueue(pending: Pending): void {
+    this.#queue.push(pending)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#defer(() => {
+      this.#scheduled = false
+      if (this.#failure === undefined) this.#turn()
+    })
+  }
+
+  #internal(planIt: (context: PlanContext) => Planned): void {
+    if (this.#failure !== undefined) return
+    const done: Done = (error) => {
+      if (error !== undefined) this.#env.log.warn('engine.internal.failed', { code: error.code, message: error.message })
+    }
+    this.#enqueue({ context: internalContext(this.#settings.superuser), method: 'internal', plan: planIt, done, key: '', giveUpMs: 0 })
+  }
+
+  #turn(): void {
+    const batch = this.#queue.length <= commitBatchMax ? this.#queue : this.#queue.slice(0, commitBatchMax)
+    this.#queue = batch === this.#queue ? [] : this.#queue.slice(commitBatchMax)
+    const atMs = Math.max(this.#lastAtMs, this.#env.clock.nowMs())
+    this.#lastAtMs = atMs
+    const records: EditRecord[] = []
+    const effects: Effect[] = []
+    const answers: { done: Done; error: QuarryError | undefined; reply: object }[] = []
+    const cached: string[] = []
+    const firstTxid = this.#store.tx.counters().lastTxid + 1
+    try {
+      for (const pending of batch) this.#run(pending, atMs, firstTxid, records, effects, answers, cached)
+      if (records.length > 0) this.#store.commit(records)
+    } catch (error) {
+      this.#abort(error, answers, cached, batch)
+      return
+    }
+    if (effects.length > 0) this.#cluster.committed(effects)
+    for (const { done, error, reply } of answers) done(error, reply)
+    if (this.#queue.length > 0 && !this.#scheduled) {
+      this.#scheduled = true
+      this.#defer(() => {
+        this.#scheduled = false
+        if (this.#failure === undefined) this.#turn()
+      })
+    }
+    if (records.length > 0) this.#trim()
+  }
+
+  /** Plans and applies one command; what it throws ends the batch. */
+  #run(
+    pending: Pending, atMs: number, firstTxid: number, records: EditRecord[], effects: Effect[],
+    answers: { done: Done; error: QuarryError | undefined; reply: object }[], cached: string[],
+  ): void {
+    const { key, done, context } = pending
+    if (key !== '') {
+      const before = this.#retries.get(key)
+      if (before !== undefined) {
+        answers.push({ done, error: undefined, reply: before })
+        return
+      }
+    }
+    for (;;) {
+      let planned: Planned
+      try {
+        planned = pending.plan(this.#planContext(context, atMs))
+      } catch (error) {
+        answers.push({ done, error: this.#explain(error, pending.method), reply: nobody })
+        return
+      }
+      if (planned.wait !== undefined && this.#wait(pending, planned.wait, atMs)) return
+      if (planned.edit !== undefined) {
+        const record: EditRecord = key === '' || planned.again === true
+          ? { txid: firstTxid + records.length, atMs, edit: planned.edit }
+          : { txid: firstTxid + records.length, atMs, edit: planned.edit, clientId: context.clientId, callId: context.callId }
+        if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
+        const firstEffect = effects.length
+        apply(this.#store.tx, planned.edit, atMs, effects)
+        this.#followLeases(planned.edit, effects, firstEffect, atMs)
+        records.push(record)
+        if (planned.again === true) continue
+        if (key !== '' && planned.refuse === undefined) {
+          this.#retries.set(key, planned.reply, atMs)
+          cached.push(key)
+        }
+      } else if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
+      answers.push({ done, error: planned.refuse, reply: planned.reply })
+      return
+    }
+  }
+
+  /** False when the wait is over. */
+  #wait(pending: Pending, blockId: number, atMs: number): boolean {
+    if (this.#closed) return false
+    if (pending.giveUpMs === 0) pending.giveUpMs = atMs + completeWaitMs
+    else if (atMs >= pending.giveUpMs) return false
+    const waiting = this.#waiting.get(blockId)
+    if (waiting === undefined) this.#waiting.set(blockId, [pending])
+    else waiting.push(pending)
+    this.#stopWaitPoll ??= this.#env.clock.after(waitPollMs, () => {
+      this.#stopWaitPoll = undefined
+      for (const id of [...this.#waiting.keys()]) this.blockReported(id)
+    })
+    return true
+  }
+
+  #followLeases(edit: Edit, effects: readonly Effect[], firstEffect: number, atMs: number): void {
+    if (edit.op === 'create' || edit.op === 'append') this.leases.open(edit.holder, edit.id, atMs)
+    else if (edit.op === 'recoverBlock') this.leases.recoveries.set(edit.blockId, atMs)
+    for (let i = firstEffect; i < effects.length; i++) {
+      const effect = effects[i]!
+      if (effect.kind === 'lease-released') this.leases.close(effect.fileId)
+      else if (effect.kind === 'block-committed') this.leases.recoveries.delete(effect.block.blockId)
+    }
+  }
+
+  #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly string[], batch: readonly Pending[]): void {
+    const failure = isBug(error) ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error }) : toQuarryError(error)
+    this.#env.log.error('engine.batch.failed', { code: failure.code, message: failure.message, commands: batch.length, stack: error instanceof Error ? error.stack : undefined })
+    for (const key of cached) this.#retries.delete(key)
+    const reached = new Set(answers.map((answer) => answer.done))
+    if (isBug(error)) {
+      this.#failure = failure
+      for (const waiting of this.#waiting.values()) for (const pending of waiting) pending.done(failure, nobody)
+      this.#waiting.clear()
+      for (const pending of batch) reached.add(pending.done)
+      for (const pending of this.#queue) reached.add(pending.done)
+      this.#queue = []
+    }
+    try {
+      this.#store.rollback()
+      this.#openLeases()
+    } catch (rollbackError) {
+      this.#failure ??= new QuarryError('INTERNAL', `The namenode could not go back to its last commit: ${toQuarryError(rollbackError).message}`, {}, { cause: rollbackError })
+    }
+    for (const done of reached) done(failure, nobody)
+  }
+
+  #explain(error: unknown, method: string): QuarryError {
+    const explained = toQuarryError(error)
+    if (explained.code === 'INTERNAL') this.#env.log.error('engine.plan.failed', { method, message: explained.message, stack: error instanceof Error ? error.stack : undefined })
+    return explained
+  }
+
+  #planContext(context: CallContext, atMs: number): PlanContext {
+    const { settings, superuser, poolId } = this.#settings
+    return { view: this.#store.tx, cluster: this.#cluster, leases: this.leases, settings, superuser, poolId, caller: callerOf(context, this.#settings), atMs }
+  }
+
+  // --- start and upkeep -----------------------------------------------------------------------------------------------------
+
+  #format(): void {
+    const { superuser, settings } = this.#settings
+    const edit: Edit = { op: 'format', owner: superuser, group: settings['superuser.group'], permission: 0o755 }
+    const atMs = this.#env.clock.nowMs()
+    apply(this.#store.tx, edit, atMs, [])
+    this.#store.commit([{ txid: 1, atMs, edit }])
+  }
+
+  #openLeases(): void {
+    this.leases.clear()
+    const nowMs = this.#env.clock.nowMs()
+    for (let after = 0; ; ) {
+      const page = this.#store.tx.openFiles(after, 1000)
+      for (const file of page) this.leases.open(file.holder, file.id, nowMs)
+      if (page.length < 1000) return
+      after = page.at(-1)!.id
+    }
+  }
+
+  #refillRetries(): void {
+    const nowMs = this.#env.clock.nowMs()
+    const sinceMs = nowMs - retryCacheMs
+    const { lastTxid } = this.#store.tx.counters()
+    const pages: EditRecord[][] = []
+    const first = this.#store.firstKeptTxid()
+    for (let end = lastTxid; end >= first; ) {
+      const from = Math.max(first, end - 999)
+      const page = this.#store.editsAfter(from - 1, end - from + 1)
+      pages.push(page)
+      if (page.length === 0 || page[0]!.atMs < sinceMs) break
+      end = from - 1
+    }
+    for (const page of pages.reverse()) {
+      for (const record of page) {
+        if (record.clientId === undefined || record.atMs < sinceMs) continue
+        const reply = replyOfEdit(record, this.#store.tx)
+        if (reply !== undefined) this.#retries.set(`${record.clientId}:${record.callId}`, reply, nowMs)
+      }
+    }
+  }
+
+  #trim(): void {
+    const keep = this.#settings.settings['edits.retain']
+    if (keep === 0) return
+    const { lastTxid } = this.#store.tx.counters()
+    if (lastTxid - this.#trimmedTxid < Math.max(1000, keep / 10)) return
+    this.#trimmedTxid = lastTxid
+    try {
+      this.#store.trimEdits(keep)
+    } catch (error) {
+      this.#env.log.warn('engine.trim.failed', { message: toQuarryError(error).message })
+    }
+  }
+}
+
+const isBug = (error: unknown): boolean => error instanceof AssertionError || !(error instanceof QuarryError)
+
+const internalContext = (superuser: string): CallContext => ({
+  user: superuser, realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: 'internal',
+})

@@ -1,0 +1,132 @@
+// Leases: who may write, and how a file whose writer is gone gets closed without losing what was made durable.
+//
+// A file is closed at once when all its blocks are committed and present, or when its last block never received a byte. With a
+// finalised replica of the last block, its length is the block's. With replicas that were still being written, the shortest
+// length of the live ones holds every byte that all of them acknowledged: the block layer makes them equal and final under a new
+// generation stamp (effect `recover-block`) and reports back; until then the file stays open and the attempt is repeated.
+import { QuarryError } from '../../../common/errors.ts'
+import type { Request } from '../../../proto/ports.ts'
+import type { Edit } from '../edits.ts'
+import type { BlockRecord, Effect, FileInode, Inode } from '../model.ts'
+import { checkPath, checkTraverse, WRITE } from '../permissions.ts'
+import { emptyReply, refuseInSafeMode, yes } from '../plan.ts'
+import type { PlanContext, Planned } from '../plan.ts'
+import { notFound, resolve } from '../resolve.ts'
+import { isComplete } from '../status.ts'
+import { pathOf } from '../totals.ts'
+
+/** One attempt at a block's recovery may take this long before the next; HDFS waits 30 heartbeats (90 s). */
+const recoveryRetryMs = 10_000
+
+export type LeaseOp = 'CREATE_FILE' | 'APPEND_FILE' | 'TRUNCATE_FILE' | 'RECOVER_LEASE'
+
+const describe = (path: string, fileId: number, holder: string): string => `${path} (inode ${fileId}) Holder ${holder} does not have any open files.`
+
+/** The open file that `holder` writes; by id where one is given, since it may have been renamed. */
+export function writersFile(context: PlanContext, path: string, fileId: number, holder: string): FileInode {
+  const inode = fileId === 0 ? resolve(context.view, path).last : context.view.inode(fileId)
+  if (inode === undefined) throw new QuarryError('NOT_FOUND', `File does not exist: ${describe(path, fileId, holder)}`, { path })
+  if (inode.kind !== 'file') throw new QuarryError('LEASE_EXPIRED', `INode is not a regular file: ${describe(path, inode.id, holder)}`, { path })
+  if (inode.holder === '') throw new QuarryError('LEASE_EXPIRED', `File is not open for writing: ${describe(path, inode.id, holder)}`, { path })
+  if (inode.holder !== holder) {
+    throw new QuarryError('LEASE_EXPIRED', `Client (=${holder}) is not the lease owner (=${inode.holder}: ${describe(path, inode.id, holder)}`, { path })
+  }
+  context.leases.renew(holder, context.atMs)
+  return inode
+}
+
+/**
+ * Nobody else may be writing the file. Throws LEASE_CONFLICT while the writer lives, RECOVERY_IN_PROGRESS while its last block is
+ * being recovered; answers the edit that closes the file when its writer is gone (the caller then asks again), or undefined when
+ * the file is closed already.
+ */
+export function requireFree(context: PlanContext, file: Inode, path: string, holder: string, op: LeaseOp): Planned | undefined {
+  if (file.kind !== 'file' || file.holder === '') return undefined
+  const { view, leases, atMs, settings, caller } = context
+  const refuse = (code: 'LEASE_CONFLICT' | 'RECOVERY_IN_PROGRESS', why: string): never => {
+    throw new QuarryError(code, `Failed to ${op} ${path} for ${holder} on ${caller.address} because ${why}`, { path, holder: file.holder })
+  }
+  if (file.holder === holder) refuse('LEASE_CONFLICT', 'the current holder is trying to recreate it.')
+  const renewed = leases.renewedMs(file.holder) ?? 0
+  if (atMs - renewed < settings['lease.soft']) {
+    if (view.blocks(file.id).at(-1)?.state === 'under-recovery') refuse('RECOVERY_IN_PROGRESS', `another recovery is in progress by ${file.holder}`)
+    refuse('LEASE_CONFLICT', `this file lease is currently owned by ${file.holder}`)
+  }
+  const release = releaseLease(context, file, path)
+  if (release.edit?.op === 'close') return { reply: emptyReply, edit: release.edit, effects: release.effects, again: true }
+  return {
+    reply: emptyReply, ...(release.edit === undefined ? {} : { edit: release.edit }), effects: release.effects,
+    refuse: new QuarryError('RECOVERY_IN_PROGRESS', `Failed to ${op} ${path} for ${holder} on ${caller.address} because lease recovery is in progress. Try again later.`, { path }),
+  }
+}
+
+export interface Release {
+  /** `close`: the file is closed by it. `recoverBlock`: the block layer has work first. Absent: nothing can be done yet. */
+  readonly edit?: Edit
+  readonly effects: readonly Effect[]
+}
+
+/** What it takes to close a file whose writer is gone. */
+export function releaseLease(context: PlanContext, file: FileInode, path: string): Release {
+  const { view, cluster, settings } = context
+  const blocks = view.blocks(file.id)
+  const last = blocks.at(-1)
+  const effects: Effect[] = []
+  if (last === undefined) return { edit: { op: 'close', path, id: file.id }, effects }
+  // Earlier blocks were committed before the last was added; only a lack of live replicas now can be missing, which is the
+  // redundancy monitor's business and no reason to keep the file open.
+  if (last.state === 'committed') {
+    return isComplete(context, last) ? { edit: { op: 'close', path, id: file.id }, effects } : { effects }
+  }
+  const startedMs = context.leases.recoveries.get(last.blockId)
+  if (last.state === 'under-recovery' && startedMs !== undefined && context.atMs - startedMs < recoveryRetryMs) return { effects }
+  const replicas = cluster.reportedReplicas(last.blockId).filter((replica) => replica.genstamp >= last.genstamp)
+  const finalised = replicas.filter((replica) => replica.finalised)
+  if (finalised.length > 0) {
+    const newest = Math.max(...finalised.map((replica) => replica.genstamp))
+    const length = Math.min(...finalised.filter((replica) => replica.genstamp === newest).map((replica) => replica.length))
+    if (length < last.length) return { effects }
+    const committed: BlockRecord = { ...last, genstamp: newest, length, state: 'committed' }
+    if (length === 0) return { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects }
+    if (cluster.liveReplicas(committed) < settings['replication.min']) return { effects }
+    return { edit: { op: 'close', path, id: file.id, commits: { blockId: last.blockId, genstamp: newest, length } }, effects }
+  }
+  const withBytes = replicas.filter((replica) => replica.length > 0)
+  if (withBytes.length === 0) {
+    // No live datanode has a byte of it. What an fsync made known must not be forgotten, so that block waits for its datanodes.
+    return last.length === 0 ? { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects } : { effects }
+  }
+  const length = Math.min(...withBytes.map((replica) => replica.length))
+  if (length < last.length) return { effects }
+  const genstamp = view.counters().nextGenstamp
+  effects.push({ kind: 'recover-block', block: last, genstamp, length, replicas: withBytes })
+  return { edit: { op: 'recoverBlock', path, id: file.id, blockId: last.blockId, genstamp }, effects }
+}
+
+export function renewLease(context: PlanContext, request: Request<'renewLease'>): Planned {
+  context.leases.renew(request.holder, context.atMs)
+  return { reply: emptyReply }
+}
+
+export function recoverLease(context: PlanContext, request: Request<'recoverLease'>): Planned<{ value: boolean }> {
+  const at = resolve(context.view, request.path)
+  refuseInSafeMode(context, `Cannot recover the lease of ${at.path}`)
+  checkTraverse(context.caller, at)
+  if (at.last === undefined) throw notFound(at.path)
+  if (at.last.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
+  checkPath(context.caller, at, WRITE)
+  if (at.last.holder === '') return { reply: yes }
+  const release = releaseLease(context, at.last, at.path)
+  return { reply: { value: release.edit?.op === 'close' }, ...(release.edit === undefined ? {} : { edit: release.edit }), effects: release.effects }
+}
+
+/** The block layer has made the replicas of a block under recovery equal and final. */
+export function blockRecovered(context: PlanContext, recovered: { blockId: number; genstamp: number; length: number }): Planned {
+  const block = context.view.block(recovered.blockId)
+  if (block === undefined || block.state !== 'under-recovery') return { reply: emptyReply }
+  const file = context.view.inode(block.fileId)
+  if (file?.kind !== 'file' || file.holder === '') return { reply: emptyReply }
+  const path = pathOf(context.view, file)
+  if (recovered.length === 0) return { reply: emptyReply, edit: { op: 'close', path, id: file.id, drops: block.blockId } }
+  return { reply: emptyReply, edit: { op: 'close', path, id: file.id, commits: recovered } }
+}

@@ -1,0 +1,126 @@
+// The verbs that change nothing.
+import { QuarryError } from '../../../common/errors.ts'
+import { listingLocationsMax, listingPageMax, packetBytesMax, chunkBytes } from '../../../common/limits.ts'
+import type { ContentSummaryReply, Init, ListingReply, LocatedBlocks, Request, ServerDefaultsReply } from '../../../proto/ports.ts'
+import { ChecksumType } from '../../../proto/ports.ts'
+import { emptyListing, listingOf } from '../listing.ts'
+import { checkPath, checkSubtree, checkTraverse, EXECUTE, READ } from '../permissions.ts'
+import { emptyReply } from '../plan.ts'
+import type { PlanContext, Planned } from '../plan.ts'
+import { notFound, resolve } from '../resolve.ts'
+import type { Resolved } from '../resolve.ts'
+import { fileStatus, locatedBlocks } from '../status.ts'
+import { fileSpace } from '../totals.ts'
+import type { FileInode } from '../model.ts'
+
+const noFile = { file: null } as const
+
+export function getFileInfo(context: PlanContext, request: Request<'getFileInfo'>): Planned {
+  const at = resolve(context.view, request.path)
+  const { last } = at
+  // A path through a file is "not there" for the superuser and "denied" for others: so HDFS, and its contract tests.
+  if (last === undefined && context.caller.isSuper) return { reply: noFile }
+  checkTraverse(context.caller, at)
+  if (last === undefined) return { reply: noFile }
+  const file: Init<ReturnType<typeof fileStatus>> = fileStatus(last, '')
+  if (request.needLocations && last.kind === 'file') file.locations = locatedBlocks(context, last, 0, Infinity)
+  return { reply: { file } }
+}
+
+export function getListing(context: PlanContext, request: Request<'getListing'>): Planned {
+  const { view, caller } = context
+  const at = resolve(view, request.path)
+  const inode = at.last
+  checkTraverse(caller, at)
+  if (inode === undefined) return { reply: emptyListing(false) }
+  if (inode.kind === 'file') {
+    if (request.startAfter !== '') return { reply: { ...emptyListing(true), isFile: true } }
+    const page = listingOf([inode], false, '')
+    return { reply: { ...page, isFile: true, ...(request.needLocations ? { locations: [locatedBlocks(context, inode, 0, Infinity)] } : {}) } }
+  }
+  checkPath(caller, at, READ | EXECUTE)
+  const limit = request.limit === 0 ? listingPageMax : Math.min(request.limit, listingPageMax)
+  if (!request.needLocations) return { reply: view.listing(inode.id, request.startAfter, limit) }
+  return { reply: listingWithLocations(context, inode.id, request.startAfter, limit) }
+}
+
+/** A page with locations ends early when its files have very many blocks. */
+function listingWithLocations(context: PlanContext, directoryId: number, after: string, limit: number): Init<ListingReply> {
+  const found = context.view.children(directoryId, after, limit + 1)
+  const locations: Init<LocatedBlocks>[] = []
+  let blocks = 0
+  let taken = 0
+  while (taken < Math.min(found.length, limit) && blocks < listingLocationsMax) {
+    const inode = found[taken++]!
+    if (inode.kind !== 'file') continue
+    const located = locatedBlocks(context, inode, 0, Infinity)
+    locations.push(located)
+    blocks += located.blocks?.length ?? 0
+  }
+  return { ...listingOf(found.slice(0, taken), found.length > taken), locations }
+}
+
+export function getBlockLocations(context: PlanContext, request: Request<'getBlockLocations'>): Planned {
+  const at = resolve(context.view, request.path)
+  checkTraverse(context.caller, at)
+  const file = requireFile(at)
+  checkPath(context.caller, at, READ)
+  if (request.offset < 0 || request.length < 0) throw new QuarryError('INVALID_ARGUMENT', `Negative offset or length: ${request.offset}, ${request.length}`)
+  const blocks = locatedBlocks(context, file, request.offset, request.length)
+  const mode = context.cluster.safeMode()
+  if (mode.on && blocks.blocks?.some((block) => (block?.locations?.length ?? 0) === 0)) {
+    throw new QuarryError('SAFE_MODE', `Zero blocklocations for ${at.path}. Name node is in safe mode.\n${mode.reason}`, { reason: mode.reason })
+  }
+  const reply = { blocks, file: fileStatus(file, '') }
+  const precision = context.settings['access.time.precision']
+  if (precision > 0 && !mode.on && context.atMs > file.atimeMs + precision) {
+    return { reply, touches: { op: 'setTimes', path: at.path, id: file.id, mtimeMs: -1, atimeMs: context.atMs } }
+  }
+  return { reply }
+}
+
+function requireFile(at: Resolved): FileInode {
+  if (at.last === undefined) throw notFound(at.path)
+  if (at.last.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
+  return at.last
+}
+
+export function getContentSummary(context: PlanContext, request: Request<'getContentSummary'>): Planned<ContentSummaryReply> {
+  const { view, caller } = context
+  const at = resolve(view, request.path)
+  checkTraverse(caller, at)
+  const inode = at.last
+  if (inode === undefined) throw notFound(at.path)
+  if (inode.kind === 'file') {
+    return { reply: { length: inode.length, files: 1, directories: 0, spaceConsumed: fileSpace(view, inode), quota: -1, spaceQuota: -1 } }
+  }
+  checkSubtree(view, caller, inode, at.path, READ | EXECUTE, false)
+  const { totals, nameQuota, spaceQuota } = inode
+  return { reply: { length: totals.bytes, files: totals.files, directories: totals.directories, spaceConsumed: totals.space, quota: nameQuota, spaceQuota } }
+}
+
+export function getServerDefaults(context: PlanContext): Planned<ServerDefaultsReply> {
+  const { settings } = context
+  return {
+    reply: {
+      blockSize: settings['block.size'], bytesPerChecksum: chunkBytes, writePacketSize: packetBytesMax, replication: settings.replication,
+      fileBufferSize: 4096, trashIntervalMinutes: settings['trash.interval'], checksumType: ChecksumType.CHECKSUM_CRC32C,
+      syncOnClose: settings['sync.on.close'], superuser: context.superuser, supergroup: settings['superuser.group'],
+      softLeaseMs: settings['lease.soft'],
+    },
+  }
+}
+
+export function checkAccess(context: PlanContext, request: Request<'checkAccess'>): Planned {
+  const at = resolve(context.view, request.path)
+  checkTraverse(context.caller, at)
+  if (at.last === undefined) throw notFound(at.path)
+  checkPath(context.caller, at, request.mode & 7)
+  return { reply: emptyReply }
+}
+
+export function isFileClosed(context: PlanContext, request: Request<'isFileClosed'>): Planned<{ value: boolean }> {
+  const at = resolve(context.view, request.path)
+  checkTraverse(context.caller, at)
+  return { reply: { value: requireFile(at).holder === '' } }
+}

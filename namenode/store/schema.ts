@@ -1,0 +1,53 @@
+// The tables of the namespace, as numbered migrations. Forward only: an older program refuses a newer database.
+//
+// inode     one row for each file and directory. The unique index `dentry` (parent_id, name) is the directory: BINARY collation of
+//           UTF-8 text is the order of raw bytes, which is the order of every listing. Rows of directories use the t_* columns
+//           (subtree totals), rows of files the file columns; the others are NULL (one byte each).
+// block     blocks by id, since datanodes report in that order; `block_file` finds those of a file.
+// edits     one row for each commit: the JSON of its edit records.
+// counter   one row: next ids, last transaction, sums.
+// principal owners and groups by number.
+import type { Database } from 'better-sqlite3'
+import { QuarryError } from '../../common/errors.ts'
+
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE principal (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+  CREATE TABLE inode (
+    id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL, name TEXT NOT NULL, permission INTEGER NOT NULL,
+    owner INTEGER NOT NULL, grp INTEGER NOT NULL, mtime INTEGER NOT NULL, atime INTEGER NOT NULL,
+    replication INTEGER, block_size INTEGER, length INTEGER, storage_policy INTEGER, holder TEXT,
+    children INTEGER, name_quota INTEGER, space_quota INTEGER, t_files INTEGER, t_directories INTEGER, t_bytes INTEGER, t_space INTEGER
+  );
+  CREATE UNIQUE INDEX dentry ON inode (parent_id, name);
+  CREATE INDEX open_file ON inode (id) WHERE holder IS NOT NULL;
+  CREATE TABLE block (
+    block_id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, idx INTEGER NOT NULL, genstamp INTEGER NOT NULL,
+    length INTEGER NOT NULL, state INTEGER NOT NULL
+  );
+  CREATE INDEX block_file ON block (file_id, idx);
+  CREATE TABLE edits (first_txid INTEGER PRIMARY KEY, last_txid INTEGER NOT NULL, json TEXT NOT NULL);
+  CREATE TABLE counter (
+    one INTEGER PRIMARY KEY CHECK (one = 1), next_inode INTEGER NOT NULL, next_block INTEGER NOT NULL, next_genstamp INTEGER NOT NULL,
+    last_txid INTEGER NOT NULL, files INTEGER NOT NULL, directories INTEGER NOT NULL, blocks INTEGER NOT NULL
+  );
+  INSERT INTO counter VALUES (1, 16385, 1073741825, 1001, 0, 0, 0, 0);
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  `,
+]
+
+export const schemaVersion = migrations.length
+
+/** Brings a database to this program's schema; refuses one that a newer program has written. */
+export function migrate(database: Database, path: string, upTo = schemaVersion): void {
+  const found = database.pragma('user_version', { simple: true }) as number
+  if (found > schemaVersion) {
+    throw new QuarryError('VERSION', `${path} has schema ${found}, this program knows ${schemaVersion} at most. Start the newer version of Quarry that wrote it.`, { found, known: schemaVersion })
+  }
+  for (let version = found; version < upTo; version++) {
+    database.transaction(() => {
+      database.exec(migrations[version]!)
+      database.pragma(`user_version = ${version + 1}`)
+    })()
+  }
+}
