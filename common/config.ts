@@ -20,7 +20,7 @@ export interface SettingsInput {
 }
 
 /** QUARRY_… variables that are not options: read by the CLI, the tests and the benchmarks. */
-const otherVariables = new Set(['QUARRY_FS', 'QUARRY_CONFIG', 'QUARRY_HOME'])
+const otherVariables = new Set(['QUARRY_FS'])
 const otherPrefixes = ['QUARRY_TEST_', 'QUARRY_BENCH_']
 const logLevels = ['error', 'warn', 'info', 'debug']
 
@@ -31,7 +31,8 @@ type Values = { [K in OptionName]?: Value }
 export function loadSettings(input: SettingsInput): Settings {
   const given: Values = {}
   if (input.file !== undefined) {
-    for (const line of parseSettingsText(readConfigFile(input.file), input.file)) given[line.name] = parseOption(line.name, line.value, line.place)
+    for (const line of parseSettingsText(readConfigFile(input.file), input.file))
+      given[line.name] = parseOption(line.name, line.value, line.place)
   }
   for (const [variable, value] of Object.entries(input.env ?? {})) {
     const name = optionOfVariable(variable)
@@ -66,7 +67,10 @@ export function parseDefinitions(definitions: readonly string[]): Record<string,
 }
 
 /** The lines of a settings file that set something. Throws CONFIG with file and line. */
-export function parseSettingsText(text: string, file: string): { readonly name: OptionName; readonly value: string; readonly place: string }[] {
+export function parseSettingsText(
+  text: string,
+  file: string,
+): { readonly name: OptionName; readonly value: string; readonly place: string }[] {
   const lines: { name: OptionName; value: string; place: string }[] = []
   const firstPlace = new Map<OptionName, string>()
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
@@ -103,7 +107,11 @@ export function withoutOptionVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEn
 export function parseOption(name: OptionName, text: string, place: string): Value {
   const spec: OptionSpec = options[name]
   const value = text.trim()
-  if (value === '') throw new QuarryError('CONFIG', `${place}: ${name} is empty; give a value, or leave it out for the default (${formatValue(name, spec.default as Value) || 'none'})`)
+  if (value === '')
+    throw new QuarryError(
+      'CONFIG',
+      `${place}: ${name} is empty; give a value, or leave it out for the default (${formatValue(name, spec.default as Value) || 'none'})`,
+    )
   const wrong = (expected: string) => new QuarryError('CONFIG', `${place}: ${name} is "${value}"; expected ${expected}`)
   switch (spec.type) {
     case 'string':
@@ -117,9 +125,19 @@ export function parseOption(name: OptionName, text: string, place: string): Valu
       if (!/^-?\d+$/.test(value)) throw wrong('a whole number')
       return bounded(name, Number(value), place)
     case 'bytes':
-      return bounded(name, parseScaled(value, byteScales, 1, () => wrong('bytes, such as 512, 64k, 128m or 1g')), place)
+      return bounded(
+        name,
+        parseScaled(value, byteScales, 1, () => wrong('bytes, such as 512, 64k, 128m or 1g')),
+        place,
+      )
     case 'duration':
-      return bounded(name, parseScaled(value, durationScales, durationScales[unitSuffix[spec.unit] ?? 'ms'] as number, () => wrong(`a duration in whole ${unitWord[spec.unit]}, such as ${durationExample[spec.unit]}`)), place)
+      return bounded(
+        name,
+        parseScaled(value, durationScales, durationScales[unitSuffix[spec.unit] ?? 'ms'] as number, () =>
+          wrong(`a duration in whole ${unitWord[spec.unit]}, such as ${durationExample[spec.unit]}`),
+        ),
+        place,
+      )
   }
 }
 
@@ -162,7 +180,11 @@ export function checkSettings(settings: Settings): void {
 export function parseNamenodeUri(uri: string): { readonly host: string; readonly port: number } {
   const match = /^quarry:\/\/(\[[0-9a-fA-F:.]+\]|[^/:@\s]+):(\d{1,5})\/?$/.exec(uri)
   const port = Number(match?.[2])
-  if (match === null || port < 1 || port > 65_535) throw new QuarryError('CONFIG', `"${uri}" is not the address of a namenode; expected quarry://host:port, such as quarry://127.0.0.1:8021`)
+  if (match === null || port < 1 || port > 65_535)
+    throw new QuarryError(
+      'CONFIG',
+      `"${uri}" is not the address of a namenode; expected quarry://host:port, such as quarry://127.0.0.1:8021`,
+    )
   return { host: (match[1] as string).replace(/^\[|\]$/g, ''), port }
 }
 
@@ -173,7 +195,11 @@ export function isLoopback(address: string): boolean {
 
 /** The known name closest to a mistyped one; a Hadoop name such as dfs.blocksize finds ours. */
 export function nearestName(wrong: string, known: readonly string[]): string | undefined {
-  const bare = (name: string) => name.toLowerCase().replace(/^(dfs|fs)\.(namenode\.|datanode\.)?/, '').replaceAll(/[^a-z0-9]/g, '')
+  const bare = (name: string) =>
+    name
+      .toLowerCase()
+      .replace(/^(dfs|fs)\.(namenode\.|datanode\.)?/, '')
+      .replaceAll(/[^a-z0-9]/g, '')
   const target = bare(wrong)
   let best: { name: string; distance: number } | undefined
   for (const name of known) {
@@ -190,24 +216,36 @@ function readConfigFile(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new QuarryError('CONFIG', `cannot read the configuration file ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {}, { cause: error })
+    throw new QuarryError(
+      'CONFIG',
+      `cannot read the configuration file ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      {},
+      { cause: error },
+    )
   }
 }
 
 function knownOption(name: string, place: string): OptionName {
   if (Object.hasOwn(options, name)) return name as OptionName
   const nearest = nearestName(name, optionNames)
-  throw new QuarryError('CONFIG', `${place}: there is no option "${name}"; ${nearest === undefined ? 'docs/settings.md lists them all' : `did you mean ${nearest}?`}`)
+  throw new QuarryError(
+    'CONFIG',
+    `${place}: there is no option "${name}"; ${nearest === undefined ? 'docs/settings.md lists them all' : `did you mean ${nearest}?`}`,
+  )
 }
 
 const optionByVariable = new Map(optionNames.map((name) => [envNameOf(name), name]))
 
 function optionOfVariable(variable: string): OptionName | undefined {
-  if (!variable.startsWith('QUARRY_') || otherVariables.has(variable) || otherPrefixes.some((prefix) => variable.startsWith(prefix))) return undefined
+  if (!variable.startsWith('QUARRY_') || otherVariables.has(variable) || otherPrefixes.some((prefix) => variable.startsWith(prefix)))
+    return undefined
   const name = optionByVariable.get(variable)
   if (name !== undefined) return name
   const nearest = nearestName(variable.slice('QUARRY_'.length), optionNames)
-  throw new QuarryError('CONFIG', `environment variable ${variable}: there is no such option; ${nearest === undefined ? 'unset it' : `did you mean ${envNameOf(nearest as OptionName)}?`}`)
+  throw new QuarryError(
+    'CONFIG',
+    `environment variable ${variable}: there is no such option; ${nearest === undefined ? 'unset it' : `did you mean ${envNameOf(nearest as OptionName)}?`}`,
+  )
 }
 
 /** Options whose default follows from values that were given. */
@@ -216,7 +254,11 @@ const derivedNames: ReadonlySet<OptionName> = new Set(['stale.after', 'min.block
 function derive(settings: Settings, given: Values): Settings {
   const derived: Values = {}
   // Who lowers dead.after (for a demo, a test) means a quick detection: staleness follows.
-  if (given['stale.after'] === undefined) derived['stale.after'] = Math.min(settings['stale.after'], Math.max(options['stale.after'].min as number, Math.floor(settings['dead.after'] / 2)))
+  if (given['stale.after'] === undefined)
+    derived['stale.after'] = Math.min(
+      settings['stale.after'],
+      Math.max(options['stale.after'].min as number, Math.floor(settings['dead.after'] / 2)),
+    )
   if (given['min.block.size'] === undefined) derived['min.block.size'] = Math.min(settings['min.block.size'], settings['block.size'])
   if (given['replication.min'] === undefined) derived['replication.min'] = Math.min(settings['replication.min'], settings['replication'])
   if (given['data.dirs'] === undefined && settings['dir'] !== '') derived['data.dirs'] = [path.join(settings['dir'], 'data')]
@@ -228,7 +270,10 @@ function checkRole(settings: Settings, role: OptionRole): void {
     throw new QuarryError('CONFIG', `a ${role} needs a directory: set dir = /path in the configuration file, QUARRY_DIR, or -D dir=/path`)
   }
   if (role === 'datanode' && settings['namenode'] === '') {
-    throw new QuarryError('CONFIG', 'a datanode needs its namenode: set namenode = quarry://host:port in the configuration file, QUARRY_NAMENODE, or -D namenode=…')
+    throw new QuarryError(
+      'CONFIG',
+      'a datanode needs its namenode: set namenode = quarry://host:port in the configuration file, QUARRY_NAMENODE, or -D namenode=…',
+    )
   }
 }
 
@@ -253,7 +298,11 @@ function parseScaled(text: string, scales: Readonly<Record<string, number>>, bas
 }
 
 function parseList(text: string, wrong: () => QuarryError): readonly string[] {
-  if (!text.startsWith('[')) return text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+  if (!text.startsWith('['))
+    return text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -268,18 +317,22 @@ function bounded(name: OptionName, value: number, place: string): number {
   const spec: OptionSpec = options[name]
   const prefix = place === name ? name : `${place}: ${name}`
   if (!Number.isSafeInteger(value)) throw new QuarryError('CONFIG', `${prefix} is ${value}; expected a whole number`)
-  if (spec.min !== undefined && value < spec.min) throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at least ${formatValue(name, spec.min)}`)
-  if (spec.max !== undefined && value > spec.max) throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at most ${formatValue(name, spec.max)}`)
+  if (spec.min !== undefined && value < spec.min)
+    throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at least ${formatValue(name, spec.min)}`)
+  if (spec.max !== undefined && value > spec.max)
+    throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at most ${formatValue(name, spec.max)}`)
   return value
 }
 
 /** As a person would write it in a settings file: 128m, 30s, true. Parses back to the same value. */
 export function formatValue(name: OptionName, value: Value): string {
   const spec: OptionSpec = options[name]
-  if (Array.isArray(value)) return (value as readonly string[]).some((item) => item.includes(',') || item.startsWith('[')) ? JSON.stringify(value) : value.join(',')
+  if (Array.isArray(value))
+    return (value as readonly string[]).some((item) => item.includes(',') || item.startsWith('[')) ? JSON.stringify(value) : value.join(',')
   if (typeof value !== 'number') return String(value)
   if (spec.type === 'bytes') return largestScale(value, byteScales, ['t', 'g', 'm', 'k', ''])
-  if (spec.type === 'duration') return largestScale(value * (durationScales[unitSuffix[spec.unit] ?? 'ms'] as number), durationScales, ['d', 'h', 'm', 's', 'ms'])
+  if (spec.type === 'duration')
+    return largestScale(value * (durationScales[unitSuffix[spec.unit] ?? 'ms'] as number), durationScales, ['d', 'h', 'm', 's', 'ms'])
   return String(value)
 }
 

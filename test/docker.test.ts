@@ -26,7 +26,11 @@ interface Service {
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const composeFile = path.join(root, 'docker-compose.yml')
-const compose = parse(readFileSync(composeFile, 'utf8'), { merge: true }) as { services: Record<string, Service>; volumes: Record<string, null>; networks: Record<string, null> }
+const compose = parse(readFileSync(composeFile, 'utf8'), { merge: true }) as {
+  services: Record<string, Service>
+  volumes: Record<string, null>
+  networks: Record<string, null>
+}
 const services = Object.entries(compose.services)
 const roles = services.filter(([, service]) => service.command !== undefined)
 
@@ -39,7 +43,11 @@ function settingsOf(name: string, service: Service) {
 it('docker-compose.yml satisfies the schema of the compose specification', () => {
   // Rules of taste are off; what is left are the schema and mistakes such as ports published twice.
   const rules = {
-    'no-build-and-image': 0, 'require-quotes-in-ports': 0, 'service-image-require-explicit-tag': 0, 'service-keys-order': 0, 'top-level-properties-order': 0,
+    'no-build-and-image': 0,
+    'require-quotes-in-ports': 0,
+    'service-image-require-explicit-tag': 0,
+    'service-keys-order': 0,
+    'top-level-properties-order': 0,
   }
   // In a process of its own, because the linter prints and reads configuration files around it.
   const script = `import { DCLinter } from 'dclint'
@@ -88,7 +96,10 @@ it('nothing is published beyond loopback, and what listens beyond it says that t
     for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
     expect(service.networks, name).toEqual(['cluster'])
   }
-  for (const [name, service] of roles) expect(() => settingsOf(name, { ...service, environment: { ...service.environment, QUARRY_INSECURE: 'false' } })).toThrow('refusing to listen on 0.0.0.0')
+  for (const [name, service] of roles)
+    expect(() => settingsOf(name, { ...service, environment: { ...service.environment, QUARRY_INSECURE: 'false' } })).toThrow(
+      'refusing to listen on 0.0.0.0',
+    )
 })
 
 it('the image starts the binary of the package as an ordinary user', () => {
@@ -102,8 +113,12 @@ it('the image starts the binary of the package as an ordinary user', () => {
 it('docker compose accepts the file, where its client is installed', () => {
   const client = spawnSync('docker', ['compose', 'version'], { encoding: 'utf8' })
   if (client.status !== 0) return
-  const config = spawnSync('docker', ['compose', '--file', composeFile, '--profile', 'client', 'config', '--format', 'json'], { encoding: 'utf8' })
+  const config = spawnSync('docker', ['compose', '--file', composeFile, '--profile', 'client', 'config', '--format', 'json'], {
+    encoding: 'utf8',
+  })
   expect(config.stderr).toBe('')
   expect(config.status).toBe(0)
-  expect(Object.keys((JSON.parse(config.stdout) as { services: object }).services).toSorted()).toEqual(services.map(([name]) => name).toSorted())
+  expect(Object.keys((JSON.parse(config.stdout) as { services: object }).services).toSorted()).toEqual(
+    services.map(([name]) => name).toSorted(),
+  )
 })

@@ -3,7 +3,17 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { clusterDir, makeDirectories, ownIdentity, readCluster, readRunning, releaseDirectory, takeDirectory, writeCluster, type RunningRecord } from './directory.ts'
+import {
+  clusterDir,
+  makeDirectories,
+  ownIdentity,
+  readCluster,
+  readRunning,
+  releaseDirectory,
+  takeDirectory,
+  writeCluster,
+  type RunningRecord,
+} from './directory.ts'
 import { embeddedUri } from './embedded-uri.ts'
 import { identityOf, isAlive, signalProcess, waitForExit } from './process-identity.ts'
 
@@ -14,21 +24,33 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const record = (more: Partial<RunningRecord> = {}): RunningRecord => ({
-  supervisor: ownIdentity(), detached: false, ready: true, startedAtMs: 1, uri: 'quarry://127.0.0.1:1', drainMs: 0, roles: [], ...more,
+  supervisor: ownIdentity(),
+  detached: false,
+  ready: true,
+  startedAtMs: 1,
+  uri: 'quarry://127.0.0.1:1',
+  drainMs: 0,
+  roles: [],
+  ...more,
 })
 const dead = { pid: process.pid, started: 'another boot' }
 
 describe('the lock of a directory', () => {
   it('is taken once, names who has it, and is free again after release', () => {
     takeDirectory(dir, record())
-    expect(() => takeDirectory(dir, record())).toThrow(`${dir} is in use by process ${process.pid} (quarry up); stop it with: quarry down --dir ${dir}`)
+    expect(() => takeDirectory(dir, record())).toThrow(
+      `${dir} is in use by process ${process.pid} (quarry up); stop it with: quarry down --dir ${dir}`,
+    )
     releaseDirectory(dir)
     takeDirectory(dir, record())
     expect(readdirSync(dir)).toEqual(['running.json'])
   })
 
   it('is held by a role that outlived its supervisor', () => {
-    takeDirectory(dir, record({ supervisor: dead, detached: true, roles: [{ ...ownIdentity(), name: 'datanode-2', grpc: '', http: '', dir: '' }] }))
+    takeDirectory(
+      dir,
+      record({ supervisor: dead, detached: true, roles: [{ ...ownIdentity(), name: 'datanode-2', grpc: '', http: '', dir: '' }] }),
+    )
     expect(() => takeDirectory(dir, record())).toThrow(`in use by process ${process.pid} (datanode-2)`)
   })
 

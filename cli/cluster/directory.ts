@@ -64,12 +64,18 @@ export function readCluster(dir: string): ClusterRecord | undefined {
   if (record === undefined) {
     const others = existsSync(dir) ? listing(dir).filter((name) => name !== 'logs' && !/^(running|cluster)\.json/.test(name)) : []
     if (others.length > 0) {
-      throw new QuarryError('CONFIG', `${dir} is not empty and holds no Quarry cluster (found ${others.slice(0, 3).join(', ')}); give an empty or a new directory with --dir`)
+      throw new QuarryError(
+        'CONFIG',
+        `${dir} is not empty and holds no Quarry cluster (found ${others.slice(0, 3).join(', ')}); give an empty or a new directory with --dir`,
+      )
     }
     return undefined
   }
   if (record.layout !== layoutVersion) {
-    throw new QuarryError('VERSION', `${dir} was written in layout ${record.layout}, and this program reads layout ${layoutVersion}; use the version of Quarry that wrote it, or another --dir`)
+    throw new QuarryError(
+      'VERSION',
+      `${dir} was written in layout ${record.layout}, and this program reads layout ${layoutVersion}; use the version of Quarry that wrote it, or another --dir`,
+    )
   }
   return record
 }
@@ -117,7 +123,12 @@ export function makeDirectories(dir: string): void {
     mkdirSync(path.join(dir, 'logs'), { recursive: true })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new QuarryError('CONFIG', `cannot make the directory ${dir}: ${code ?? String(error)}; give one you may write to with --dir`, {}, { cause: error })
+    throw new QuarryError(
+      'CONFIG',
+      `cannot make the directory ${dir}: ${code ?? String(error)}; give one you may write to with --dir`,
+      {},
+      { cause: error },
+    )
   }
 }
 
@@ -127,7 +138,9 @@ export function ownIdentity(): ProcessIdentity {
 }
 
 function inUse(dir: string, holder: ProcessIdentity & { name: string }): QuarryError {
-  return new QuarryError('IN_USE', `${dir} is in use by process ${holder.pid} (${holder.name}); stop it with: quarry down --dir ${dir}`, { pid: holder.pid })
+  return new QuarryError('IN_USE', `${dir} is in use by process ${holder.pid} (${holder.name}); stop it with: quarry down --dir ${dir}`, {
+    pid: holder.pid,
+  })
 }
 
 function livingProcess(record: RunningRecord): (ProcessIdentity & { name: string }) | undefined {
@@ -162,7 +175,12 @@ function listing(dir: string): string[] {
   try {
     return readdirSync(dir)
   } catch (error) {
-    throw new QuarryError('CONFIG', `${dir} cannot be used as a directory: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {}, { cause: error })
+    throw new QuarryError(
+      'CONFIG',
+      `${dir} cannot be used as a directory: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      {},
+      { cause: error },
+    )
   }
 }
 

@@ -10,8 +10,20 @@ import { defaultSettings, formatSettings, loadSettings } from '../../common/conf
 import { QuarryError } from '../../common/errors.ts'
 import type { OptionName, Settings } from '../../common/options.ts'
 import {
-  datanodeName, layoutVersion, logFileOf, makeDirectories, ownIdentity, readCluster, readRunning, releaseDirectory, takeDirectory, writeCluster, writeRunning,
-  type ClusterRecord, type RunningRecord, type RunningRole,
+  datanodeName,
+  layoutVersion,
+  logFileOf,
+  makeDirectories,
+  ownIdentity,
+  readCluster,
+  readRunning,
+  releaseDirectory,
+  takeDirectory,
+  writeCluster,
+  writeRunning,
+  type ClusterRecord,
+  type RunningRecord,
+  type RunningRole,
 } from './directory.ts'
 import { probePort } from './ports.ts'
 import { RoleProcess } from './role-process.ts'
@@ -39,7 +51,14 @@ export interface ClusterDescription {
   readonly uri: string
   readonly dir: string
   readonly namenode: { readonly pid: number; readonly grpc: string; readonly http: string }
-  readonly datanodes: readonly { readonly id: string; readonly name: string; readonly pid: number; readonly grpc: string; readonly http: string; readonly dir: string }[]
+  readonly datanodes: readonly {
+    readonly id: string
+    readonly name: string
+    readonly pid: number
+    readonly grpc: string
+    readonly http: string
+    readonly dir: string
+  }[]
 }
 
 const datanodesMax = 64
@@ -73,13 +92,21 @@ export class EmbeddedCluster {
     const before = readCluster(dir)
     const running = readRunning(dir)
     if (running !== undefined) {
-      const holder = running.detached ? running.roles[0] ?? running.supervisor : running.supervisor
-      throw new QuarryError('IN_USE', `${dir} is in use by process ${holder.pid}; stop it with: quarry down --dir ${dir}`, { pid: holder.pid })
+      const holder = running.detached ? (running.roles[0] ?? running.supervisor) : running.supervisor
+      throw new QuarryError('IN_USE', `${dir} is in use by process ${holder.pid}; stop it with: quarry down --dir ${dir}`, {
+        pid: holder.pid,
+      })
     }
     const plan = await planCluster(options, before)
     makeDirectories(dir)
     const record: RunningRecord = {
-      supervisor: ownIdentity(), detached: options.detached ?? false, ready: false, startedAtMs: Date.now(), uri: plan.uri, drainMs: plan.settings['drain.timeout'], roles: [],
+      supervisor: ownIdentity(),
+      detached: options.detached ?? false,
+      ready: false,
+      startedAtMs: Date.now(),
+      uri: plan.uri,
+      drainMs: plan.settings['drain.timeout'],
+      roles: [],
     }
     takeDirectory(dir, record)
     const processes: RoleProcess[] = []
@@ -89,7 +116,12 @@ export class EmbeddedCluster {
       writeRunning(dir, { ...record, roles: processes.map((process) => rolePlaceholder(dir, process)) })
       const roles = await allReady(dir, processes, options.signal)
       const uri = roles[0]?.ready.uri ?? plan.uri
-      await clusterReady(uri, roles.slice(1).map((role) => role.ready.uuid as string), processes, options.signal)
+      await clusterReady(
+        uri,
+        roles.slice(1).map((role) => role.ready.uuid as string),
+        processes,
+        options.signal,
+      )
       const ready = { ...record, ready: true, uri, roles: roles.map((role) => role.running) }
       writeRunning(dir, ready)
       return new EmbeddedCluster(dir, ready, processes, performance.now() - startedMs)
@@ -132,7 +164,14 @@ export function describeRunning(dir: string, record: RunningRecord): ClusterDesc
     uri: record.uri,
     dir,
     namenode: { pid: namenode?.pid ?? 0, grpc: namenode?.grpc ?? '', http: namenode?.http ?? '' },
-    datanodes: datanodes.map((role) => ({ id: role.uuid ?? '', name: role.name, pid: role.pid, grpc: role.grpc, http: role.http, dir: role.dir })),
+    datanodes: datanodes.map((role) => ({
+      id: role.uuid ?? '',
+      name: role.name,
+      pid: role.pid,
+      grpc: role.grpc,
+      http: role.http,
+      dir: role.dir,
+    })),
   }
 }
 
@@ -154,14 +193,27 @@ interface ClusterPlan {
 async function planCluster(options: ClusterOptions, before: ClusterRecord | undefined): Promise<ClusterPlan> {
   const flags = { ...options.flags }
   for (const name of ownOptions) {
-    if (Object.hasOwn(flags, name)) throw new QuarryError('CONFIG', `-D ${name}: quarry up decides this for each role; start the roles alone to set it (quarry namenode --help)`)
+    if (Object.hasOwn(flags, name))
+      throw new QuarryError(
+        'CONFIG',
+        `-D ${name}: quarry up decides this for each role; start the roles alone to set it (quarry namenode --help)`,
+      )
   }
   const { QUARRY_DIR: _dir, ...env } = options.env ?? {}
   const { replication, count } = copies(options, flags, env, before)
-  const given = loadSettings({ env, flags: { ...flags, replication: String(replication.value), ...(options.port !== undefined && { port: String(options.port) }) }, role: 'client' })
+  const given = loadSettings({
+    env,
+    flags: { ...flags, replication: String(replication.value), ...(options.port !== undefined && { port: String(options.port) }) },
+    role: 'client',
+  })
   const port = await choosePort(options, given, before)
   const settings: Settings = { ...given, port }
-  const record: ClusterRecord = { layout: layoutVersion, port, datanodes: count, ...(replication.asked && { replication: replication.value }) }
+  const record: ClusterRecord = {
+    layout: layoutVersion,
+    port,
+    datanodes: count,
+    ...(replication.asked && { replication: replication.value }),
+  }
   const { dir } = options
   const uri = `quarry://${settings['bind']}:${port}`
   const namenodeDir = path.join(dir, 'namenode')
@@ -178,15 +230,27 @@ async function planCluster(options: ClusterOptions, before: ClusterRecord | unde
 }
 
 /** How many datanodes, and how many copies of a new file. */
-function copies(options: ClusterOptions, flags: Readonly<Record<string, string>>, env: NodeJS.ProcessEnv, before: ClusterRecord | undefined): { count: number; replication: { value: number; asked: boolean } } {
+function copies(
+  options: ClusterOptions,
+  flags: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv,
+  before: ClusterRecord | undefined,
+): { count: number; replication: { value: number; asked: boolean } } {
   const count = options.datanodes ?? before?.datanodes ?? 3
-  if (!Number.isSafeInteger(count) || count < 1 || count > datanodesMax) throw new QuarryError('CONFIG', `--datanodes is ${count}; it must be from 1 to ${datanodesMax}`)
+  if (!Number.isSafeInteger(count) || count < 1 || count > datanodesMax)
+    throw new QuarryError('CONFIG', `--datanodes is ${count}; it must be from 1 to ${datanodesMax}`)
   if (before !== undefined && count < before.datanodes) {
-    options.onNote?.(`${before.datanodes - count} of ${before.datanodes} datanodes stay off; their blocks are copied again from the others where copies exist, and are back with --datanodes ${before.datanodes}`)
+    options.onNote?.(
+      `${before.datanodes - count} of ${before.datanodes} datanodes stay off; their blocks are copied again from the others where copies exist, and are back with --datanodes ${before.datanodes}`,
+    )
   }
   const configured = flags['replication'] ?? env['QUARRY_REPLICATION']
   const asked = options.replication ?? (configured === undefined ? undefined : loadSettings({ env, flags, role: 'client' })['replication'])
-  if (asked !== undefined && asked > count) throw new QuarryError('CONFIG', `replication ${asked} needs ${asked} datanodes, and this cluster has ${count}; raise --datanodes or lower --replication`)
+  if (asked !== undefined && asked > count)
+    throw new QuarryError(
+      'CONFIG',
+      `replication ${asked} needs ${asked} datanodes, and this cluster has ${count}; raise --datanodes or lower --replication`,
+    )
   const remembered = before?.replication
   const value = asked ?? Math.min(remembered ?? 3, count)
   return { count, replication: { value, asked: asked !== undefined || remembered !== undefined } }
@@ -221,30 +285,51 @@ function rolePlaceholder(dir: string, process: RoleProcess): RunningRole {
 /** Every role has said that it is ready; the first failure of one is thrown. */
 async function allReady(dir: string, processes: readonly RoleProcess[], signal: AbortSignal | undefined): Promise<ReadyRole[]> {
   const messages = Promise.all(processes.map((process) => process.ready))
-  const ready = await within(messages, readyWithinMs, () => `the processes did not start within ${readyWithinMs / 1000} s; see ${path.join(dir, 'logs')}`, signal)
+  const ready = await within(
+    messages,
+    readyWithinMs,
+    () => `the processes did not start within ${readyWithinMs / 1000} s; see ${path.join(dir, 'logs')}`,
+    signal,
+  )
   return ready.map((message, index) => {
     const process = processes[index] as RoleProcess
     return {
       ready: message,
-      running: { ...rolePlaceholder(dir, process), grpc: message.grpc, http: message.http, ...(message.uuid !== undefined && { uuid: message.uuid }) },
+      running: {
+        ...rolePlaceholder(dir, process),
+        grpc: message.grpc,
+        http: message.http,
+        ...(message.uuid !== undefined && { uuid: message.uuid }),
+      },
     }
   })
 }
 
 /** Every datanode is live and safe mode is over. */
-async function clusterReady(uri: string, uuids: readonly string[], processes: readonly RoleProcess[], signal: AbortSignal | undefined): Promise<void> {
+async function clusterReady(
+  uri: string,
+  uuids: readonly string[],
+  processes: readonly RoleProcess[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const startedMs = performance.now()
-  const died = Promise.race(processes.map(async (process) => {
-    await process.exited
-    throw new QuarryError('INTERNAL', [`${process.name} ended while the cluster was starting; its log ${process.logFile} ends with:`, ...process.lastLines()].join('\n'))
-  }))
+  const died = Promise.race(
+    processes.map(async (process) => {
+      await process.exited
+      throw new QuarryError(
+        'INTERNAL',
+        [`${process.name} ended while the cluster was starting; its log ${process.logFile} ends with:`, ...process.lastLines()].join('\n'),
+      )
+    }),
+  )
   died.catch(() => {})
   await using fs = await FileSystem.connect(uri, { connectTimeoutMs: readyWithinMs })
   for (;;) {
     const missing = await Promise.race([notReadyBecause(fs, uuids), died])
     if (missing === undefined) return
     signal?.throwIfAborted()
-    if (performance.now() - startedMs > readyWithinMs) throw new QuarryError('TIMEOUT', `the cluster was not ready within ${readyWithinMs / 1000} s: ${missing}`)
+    if (performance.now() - startedMs > readyWithinMs)
+      throw new QuarryError('TIMEOUT', `the cluster was not ready within ${readyWithinMs / 1000} s: ${missing}`)
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }

@@ -7,8 +7,18 @@ export function probePort(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') reject(new QuarryError('IN_USE', `port ${port} on ${host} is in use by another program; choose another one with --port, or stop that program`, { port }))
-      else if (error.code === 'EACCES') reject(new QuarryError('PERMISSION_DENIED', `this user may not listen on port ${port}; choose one above 1023 with --port`, { port }))
+      if (error.code === 'EADDRINUSE')
+        reject(
+          new QuarryError(
+            'IN_USE',
+            `port ${port} on ${host} is in use by another program; choose another one with --port, or stop that program`,
+            { port },
+          ),
+        )
+      else if (error.code === 'EACCES')
+        reject(
+          new QuarryError('PERMISSION_DENIED', `this user may not listen on port ${port}; choose one above 1023 with --port`, { port }),
+        )
       else reject(new QuarryError('CONFIG', `cannot listen on ${host}:${port}: ${error.code ?? error.message}`, { port }, { cause: error }))
     })
     server.listen(port, host, () => {

@@ -13,7 +13,7 @@ const logBytesMax = 16 * 1024 * 1024
 /**
  * Flags of Node for every role. The young generation of V8 grows to 3 x 16 MiB by default; 4 MiB keep an idle role small.
  */
-const nodeFlags = ['--max-semi-space-size=4']
+const nodeFlags: readonly string[] = []
 
 export interface RoleExit {
   readonly code: number | null
@@ -83,13 +83,25 @@ export class RoleProcess {
 
   #firstMessage(): Promise<RoleReady> {
     return new Promise((resolve, reject) => {
-      this.#child.once('error', (error) => reject(new QuarryError('INTERNAL', `cannot start the process of ${this.name}: ${error.message}`, {}, { cause: error })))
+      this.#child.once('error', (error) =>
+        reject(new QuarryError('INTERNAL', `cannot start the process of ${this.name}: ${error.message}`, {}, { cause: error })),
+      )
       this.#child.on('message', (message: FromRole) => {
         if (message.kind === 'ready') resolve(message)
         else reject(new QuarryError(message.code, `${this.name}: ${message.message}`))
       })
       // 'close' comes after the channel has delivered what was sent.
-      this.#child.once('close', () => reject(new QuarryError('INTERNAL', [`${this.name} ended while starting (${describeExit(this.#exit)}); its log ${this.logFile} ends with:`, ...this.lastLines()].join('\n'))))
+      this.#child.once('close', () =>
+        reject(
+          new QuarryError(
+            'INTERNAL',
+            [
+              `${this.name} ended while starting (${describeExit(this.#exit)}); its log ${this.logFile} ends with:`,
+              ...this.lastLines(),
+            ].join('\n'),
+          ),
+        ),
+      )
     })
   }
 }
@@ -114,7 +126,14 @@ const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 
 
 function readableLogLine(line: string): string {
   try {
-    const { level, time, msg, pid: _pid, role: _role, ...fields } = JSON.parse(line) as { level: number; time: number; msg: string; pid: number; role: string }
+    const {
+      level,
+      time,
+      msg,
+      pid: _pid,
+      role: _role,
+      ...fields
+    } = JSON.parse(line) as { level: number; time: number; msg: string; pid: number; role: string }
     const rest = JSON.stringify(fields)
     return `${new Date(time).toISOString().slice(11, 23)} ${levelNames[level] ?? level} ${msg}${rest === '{}' ? '' : ` ${rest.slice(0, 400)}`}`
   } catch {

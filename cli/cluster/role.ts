@@ -62,14 +62,22 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
   const { startNamenode } = await import('../../namenode/main.ts')
   const namenode = await startNamenode({ settings, env: systemEnv(log) })
   const { uri, grpc, http, clusterId, poolId } = namenode
-  return { ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId }, drain: () => namenode.drain(), close: () => namenode.close() }
+  return {
+    ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId },
+    drain: () => namenode.drain(),
+    close: () => namenode.close(),
+  }
 }
 
 async function startDatanodeRole(settings: Settings, log: Logger): Promise<Running> {
   const { startDatanode } = await import('../../datanode/main.ts')
   const datanode = await startDatanode({ settings, env: systemEnv(log) })
   const { uuid, grpc, http, dirs } = datanode
-  return { ready: { kind: 'ready', role: 'datanode', pid: process.pid, grpc, http, uuid, dirs }, drain: () => datanode.drain(), close: () => datanode.close() }
+  return {
+    ready: { kind: 'ready', role: 'datanode', pid: process.pid, grpc, http, uuid, dirs },
+    drain: () => datanode.drain(),
+    close: () => datanode.close(),
+  }
 }
 
 async function stop(running: Running, settings: Settings, log: Logger, reason: string): Promise<void> {
@@ -122,7 +130,8 @@ function tell(message: FromRole): void {
 
 function startFailure(role: RoleName, error: unknown): QuarryError {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return new QuarryError('IN_USE', `the ${role} cannot start: ${message}; choose another port`, {}, { cause: error })
+  if (code === 'EADDRINUSE')
+    return new QuarryError('IN_USE', `the ${role} cannot start: ${message}; choose another port`, {}, { cause: error })
   return toQuarryError(error)
 }
 
@@ -130,7 +139,11 @@ function startFailure(role: RoleName, error: unknown): QuarryError {
 async function openLog(settings: Settings, role: RoleName): Promise<Logger> {
   const { pino } = await import('pino')
   const root = pino(
-    { level: settings['log.level'], base: { role, pid: process.pid }, serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err } },
+    {
+      level: settings['log.level'],
+      base: { role, pid: process.pid },
+      serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
+    },
     pino.destination({ fd: 2, sync: true }),
   )
   const wrap = (target: typeof root): Logger => ({

@@ -52,16 +52,26 @@ export async function clusterStatus(dir: string): Promise<ClusterStatus> {
 /** The same over a connection that is already there. Rejects when the namenode does not answer. */
 export async function askCluster(fs: FileSystem, dir: string, running: RunningRecord): Promise<ClusterStatus> {
   const [report, stats] = await Promise.all([fs.datanodes('all'), fs.stats()])
-  const live = new Map(report.map((node) => [node.datanode?.uuid ?? '', { live: node.live && !node.stale, blocks: node.blocks, used: node.dfsUsed, remaining: node.remaining }]))
+  const live = new Map(
+    report.map((node) => [
+      node.datanode?.uuid ?? '',
+      { live: node.live && !node.stale, blocks: node.blocks, used: node.dfsUsed, remaining: node.remaining },
+    ]),
+  )
   const roles = rolesOf(dir, running, live, true)
   const whole = roles.every((role) => role.alive && role.live) && !stats.safeMode && stats.missingBlocks === 0
   return { ...describeRunning(dir, running), startedAtMs: running.startedAtMs, state: whole ? 'ready' : 'degraded', roles, fs: stats }
 }
 
-function rolesOf(dir: string, running: RunningRecord, live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'alive'>>, namenodeAnswers = false): RoleStatus[] {
+function rolesOf(
+  dir: string,
+  running: RunningRecord,
+  live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'alive'>>,
+  namenodeAnswers = false,
+): RoleStatus[] {
   return running.roles.map((role) => {
     const alive = isAlive(role)
-    const known = role.uuid === undefined ? { live: namenodeAnswers } : live.get(role.uuid) ?? { live: false }
+    const known = role.uuid === undefined ? { live: namenodeAnswers } : (live.get(role.uuid) ?? { live: false })
     return { name: role.name, pid: role.pid, alive, ...known, ...(!alive && { lastLog: lastLogLines(logFileOf(dir, role.name), 5) }) }
   })
 }
@@ -69,10 +79,14 @@ function rolesOf(dir: string, running: RunningRecord, live: ReadonlyMap<string, 
 /** For people. */
 export function statusText(status: ClusterStatus, nowMs: number): string[] {
   if (status.state === 'stopped') return [`No cluster is running in ${status.dir}. Start one with: quarry up --dir ${status.dir}`]
-  const lines = [`Cluster     ${status.uri}  ${status.state}${status.startedAtMs === undefined ? '' : `, up ${durationText(nowMs - status.startedAtMs)}`}`, `Directory   ${status.dir}`]
+  const lines = [
+    `Cluster     ${status.uri}  ${status.state}${status.startedAtMs === undefined ? '' : `, up ${durationText(nowMs - status.startedAtMs)}`}`,
+    `Directory   ${status.dir}`,
+  ]
   for (const role of status.roles) {
     const state = !role.alive ? 'GONE' : role.live ? 'live' : role.name === 'namenode' ? 'does not answer' : 'silent'
-    const holds = role.blocks === undefined ? '' : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
+    const holds =
+      role.blocks === undefined ? '' : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
     lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}`)
     for (const line of role.lastLog ?? []) lines.push(`              ${line}`)
   }
@@ -104,5 +118,7 @@ export function sizeText(bytes: number): string {
 export function durationText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
-  return parts[0] === 0 ? `${parts[1]}:${String(parts[2]).padStart(2, '0')}` : `${parts[0]}:${String(parts[1]).padStart(2, '0')}:${String(parts[2]).padStart(2, '0')}`
+  return parts[0] === 0
+    ? `${parts[1]}:${String(parts[2]).padStart(2, '0')}`
+    : `${parts[0]}:${String(parts[1]).padStart(2, '0')}:${String(parts[2]).padStart(2, '0')}`
 }

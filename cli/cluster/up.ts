@@ -63,7 +63,9 @@ function readyText(cluster: EmbeddedCluster, args: UpArguments): string {
     `  address    ${description.uri}`,
     `  directory  ${description.dir}`,
     ...own,
-    args.detach ? `  stop it with: quarry down${args.dir === undefined ? '' : ` --dir ${description.dir}`}` : '  Ctrl-C stops it; the data stays.',
+    args.detach
+      ? `  stop it with: quarry down${args.dir === undefined ? '' : ` --dir ${description.dir}`}`
+      : '  Ctrl-C stops it; the data stays.',
     '',
   ].join('\n')
 }
@@ -99,8 +101,15 @@ async function attend(cluster: EmbeddedCluster, args: UpArguments, interrupt: In
 }
 
 function exitText(role: RoleProcess, cluster: EmbeddedCluster): string {
-  const next = role.name === 'namenode' ? 'The data is safe; stop this and start it again.' : `Its blocks are copied again from the others. Start it again with: quarry datanode --config ${cluster.dir}/${role.name}/role.conf`
-  return [`${role.name} (pid ${role.identity.pid}) is gone: ${describeExit(role.exit)}. ${next}`, `  The end of ${role.logFile}:`, ...role.lastLines().map((line) => `    ${line}`)].join('\n')
+  const next =
+    role.name === 'namenode'
+      ? 'The data is safe; stop this and start it again.'
+      : `Its blocks are copied again from the others. Start it again with: quarry datanode --config ${cluster.dir}/${role.name}/role.conf`
+  return [
+    `${role.name} (pid ${role.identity.pid}) is gone: ${describeExit(role.exit)}. ${next}`,
+    `  The end of ${role.logFile}:`,
+    ...role.lastLines().map((line) => `    ${line}`),
+  ].join('\n')
 }
 
 /** On a terminal one line that is written over every second; elsewhere a line whenever something changed. */

@@ -11,6 +11,9 @@ export function register(program: Command): void {
       const result = await stopCluster(options.dir)
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)
       else if (result.stopped.length === 0) process.stdout.write(`No cluster is running in ${result.dir}.\n`)
-      else process.stdout.write(`Stopped ${result.stopped.length} processes${result.killed.length > 0 ? `, ${result.killed.length} of them by force` : ''}. The data stays in ${result.dir}.\n`)
+      else
+        process.stdout.write(
+          `Stopped ${result.stopped.length} processes${result.killed.length > 0 ? `, ${result.killed.length} of them by force` : ''}. The data stays in ${result.dir}.\n`,
+        )
     })
 }

@@ -7,7 +7,10 @@ export function register(program: Command): void {
     .option('--dir <dir>', 'its directory (default: $QUARRY_DIR, else ~/.quarry)')
     .option('--json', 'print one JSON object')
     .action(async (options: { dir?: string; json?: boolean }) => {
-      const [{ clusterStatus, statusText }, { clusterDir }] = await Promise.all([import('../cluster/status.ts'), import('../cluster/directory.ts')])
+      const [{ clusterStatus, statusText }, { clusterDir }] = await Promise.all([
+        import('../cluster/status.ts'),
+        import('../cluster/directory.ts'),
+      ])
       const status = await clusterStatus(clusterDir(options.dir))
       process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : `${statusText(status, Date.now()).join('\n')}\n`)
       if (status.state !== 'ready') process.exitCode = 1

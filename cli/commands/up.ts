@@ -7,7 +7,11 @@ export function register(program: Command): void {
     .description('start a cluster on this machine: a namenode and datanodes, each its own process')
     .option('--dir <dir>', 'where the cluster keeps everything (default: $QUARRY_DIR, else ~/.quarry)')
     .option('--datanodes <n>', 'number of datanodes (default: as before, else 3)', wholeNumber('--datanodes'))
-    .option('--replication <n>', 'copies of each new file (default: as before, else 3, at most one a datanode)', wholeNumber('--replication'))
+    .option(
+      '--replication <n>',
+      'copies of each new file (default: as before, else 3, at most one a datanode)',
+      wholeNumber('--replication'),
+    )
     .option('--port <port>', 'native port of the namenode (default: as before, else a free one)', wholeNumber('--port'))
     .option('-D, --define <option=value>', 'set an option of docs/settings.md for all roles; may be repeated', collect, [])
     .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')

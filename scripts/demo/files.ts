@@ -29,7 +29,7 @@ export async function generateFile(target: string, length: number, onProgress: (
   const zeros = Buffer.alloc(pieceBytes)
   const handle = await open(target, 'w')
   try {
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const piece = stream.update(zeros.subarray(0, Math.min(pieceBytes, length - done)))
       hash.update(piece)
       await handle.write(piece)

@@ -37,19 +37,25 @@ async function demo(): Promise<void> {
   const cluster = await startCluster()
   await using fs = await FileSystem.connect(cluster.uri, { localReads: false, signal: interrupted.signal })
   const flights = await flightsFile()
-  const generated = await step(`Making a file of ${mebibytes(generatedBytes)} to store beside the real one (flights-3m.parquet, ${mebibytes(flights.length)})`, async () => {
-    const progress = new Progress('writing')
-    const file = await generateFile(path.join(dir, 'generated.bin'), generatedBytes, (done) => progress.at(done, generatedBytes))
-    progress.end()
-    return [file, `sha256 ${file.sha256.slice(0, 16)}…`] as const
-  })
+  const generated = await step(
+    `Making a file of ${mebibytes(generatedBytes)} to store beside the real one (flights-3m.parquet, ${mebibytes(flights.length)})`,
+    async () => {
+      const progress = new Progress('writing')
+      const file = await generateFile(path.join(dir, 'generated.bin'), generatedBytes, (done) => progress.at(done, generatedBytes))
+      progress.end()
+      return [file, `sha256 ${file.sha256.slice(0, 16)}…`] as const
+    },
+  )
   await fs.mkdir('/data', { recursive: true })
   await put(fs, flights, '/data/flights-3m.parquet', flightsBlockBytes)
   await put(fs, generated, '/data/generated.bin')
   await step('$ quarry ls /data', async () => {
     say((await quarry('ls', '--fs', cluster.uri, '/data')).trimEnd().replaceAll(/^/gm, '  '))
     const locations = await fs.blockLocations('/data/generated.bin')
-    return [undefined, `generated.bin lies in ${locations.length} blocks, each on ${locations[0]?.hosts.length} of ${cluster.datanodes.length} datanodes`] as const
+    return [
+      undefined,
+      `generated.bin lies in ${locations.length} blocks, each on ${locations[0]?.hosts.length} of ${cluster.datanodes.length} datanodes`,
+    ] as const
   })
   const before = await fs.checksum('/data/generated.bin')
   const killed = await readWhileKilling(fs, cluster, generated)
@@ -65,7 +71,18 @@ async function demo(): Promise<void> {
 }
 
 function startCluster(): Promise<ClusterDescription> {
-  const options = ['-D', 'heartbeat.interval=500ms', '-D', 'dead.after=3s', '-D', 'redundancy.interval=500ms', '-D', 'redundancy.streams.max=4', '-D', 'reserved=0']
+  const options = [
+    '-D',
+    'heartbeat.interval=500ms',
+    '-D',
+    'dead.after=3s',
+    '-D',
+    'redundancy.interval=500ms',
+    '-D',
+    'redundancy.streams.max=4',
+    '-D',
+    'reserved=0',
+  ]
   return step('$ quarry up --datanodes 4 --replication 3', async () => {
     const stdout = await quarry('up', '--dir', clusterDir, '--datanodes', '4', '--replication', '3', '--detach', '--json', ...options)
     const cluster = JSON.parse(stdout) as ClusterDescription
@@ -86,7 +103,10 @@ async function put(fs: FileSystem, file: LocalFile, target: string, blockSize?: 
       onProgress: ({ bytesDone, bytesTotal }) => progress.at(bytesDone, bytesTotal, `${mebibytes(bytesDone)} of ${mebibytes(bytesTotal)}`),
     })
     progress.end()
-    return [undefined, `${mebibytes(file.length)} on three datanodes each, on disk before the close returned: ${rate(file.length, performance.now() - beganMs)}`] as const
+    return [
+      undefined,
+      `${mebibytes(file.length)} on three datanodes each, on disk before the close returned: ${rate(file.length, performance.now() - beganMs)}`,
+    ] as const
   })
 }
 
@@ -138,7 +158,12 @@ async function watchRecovery(fs: FileSystem, killed: string): Promise<void> {
     let deadAfterMs: number | undefined
     for (;;) {
       interrupted.signal.throwIfAborted()
-      const [dead, stats, ...files] = await Promise.all([fs.datanodes('dead'), fs.stats(), fs.blockLocations('/data/generated.bin'), fs.blockLocations('/data/flights-3m.parquet')])
+      const [dead, stats, ...files] = await Promise.all([
+        fs.datanodes('dead'),
+        fs.stats(),
+        fs.blockLocations('/data/generated.bin'),
+        fs.blockLocations('/data/flights-3m.parquet'),
+      ])
       const blocks = files.flat()
       const whole = blocks.filter((block) => block.hosts.filter((host) => host.uuid !== killed).length >= 3).length
       if (deadAfterMs === undefined && dead.some((node) => node.datanode?.uuid === killed)) deadAfterMs = performance.now() - beganMs
@@ -146,9 +171,13 @@ async function watchRecovery(fs: FileSystem, killed: string): Promise<void> {
       if (deadAfterMs !== undefined && whole === blocks.length && stats.underReplicated === 0) {
         progress.end()
         check(stats.missingBlocks === 0 && stats.corruptBlocks === 0, 'no block is missing, none is corrupt, none is short of copies')
-        return [undefined, `the loss was noticed after ${seconds(deadAfterMs)} here; all ${blocks.length} blocks are on three datanodes again`] as const
+        return [
+          undefined,
+          `the loss was noticed after ${seconds(deadAfterMs)} here; all ${blocks.length} blocks are on three datanodes again`,
+        ] as const
       }
-      if (performance.now() - beganMs > recoverWithinMs) throw new CheckFailed(`every block has three copies again within ${recoverWithinMs / 1000} s (${whole} of ${blocks.length} have)`)
+      if (performance.now() - beganMs > recoverWithinMs)
+        throw new CheckFailed(`every block has three copies again within ${recoverWithinMs / 1000} s (${whole} of ${blocks.length} have)`)
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   })
@@ -193,7 +222,9 @@ try {
   await cleanUp(true)
   say(`\nDone after ${elapsed()}: nothing was lost, every claim above was checked, and nothing is left behind.`)
 } catch (error) {
-  say(`\nThe demo did not finish after ${elapsed()}: ${interrupted.signal.aborted ? 'it was interrupted' : error instanceof Error ? error.message : String(error)}`)
+  say(
+    `\nThe demo did not finish after ${elapsed()}: ${interrupted.signal.aborted ? 'it was interrupted' : error instanceof Error ? error.message : String(error)}`,
+  )
   if (!interrupted.signal.aborted) printLogs()
   await cleanUp(false)
   process.exitCode = interrupted.signal.aborted ? 130 : 1

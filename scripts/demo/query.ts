@@ -1,7 +1,8 @@
 // The aggregate of the demo, and its answer by one DuckDB over the local file to compare with.
 import { DuckDBInstance } from '@duckdb/node-api'
 
-export const aggregateQuery = (from: string) => `SELECT origin, count(*) AS n, avg(delay) AS d FROM ${from} GROUP BY 1 ORDER BY n DESC LIMIT 10`
+export const aggregateQuery = (from: string) =>
+  `SELECT origin, count(*) AS n, avg(delay) AS d FROM ${from} GROUP BY 1 ORDER BY n DESC LIMIT 10`
 
 export async function aggregateHere(file: string): Promise<Record<string, unknown>[]> {
   const instance = await DuckDBInstance.create(':memory:')

@@ -67,5 +67,8 @@ export function table(rows: readonly Readonly<Record<string, unknown>>[]): strin
   const cell = (value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(3) : String(value))
   const lines = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))]
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] as string).length)))
-  return lines.map((line) => `  ${line.map((text, index) => (index === 0 ? text.padEnd(widths[index] as number) : text.padStart(widths[index] as number))).join('  ')}`)
+  return lines.map(
+    (line) =>
+      `  ${line.map((text, index) => (index === 0 ? text.padEnd(widths[index] as number) : text.padStart(widths[index] as number))).join('  ')}`,
+  )
 }

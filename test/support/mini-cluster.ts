@@ -125,7 +125,11 @@ export class MiniCluster implements AsyncDisposable {
       'namenode': this.uri,
       ...this.#options.datanodeSettings?.(index),
     })
-    const node = await startDatanode({ settings, env: this.#env(`datanode-${index}`), ...(this.#options.services && { services: this.#options.services }) })
+    const node = await startDatanode({
+      settings,
+      env: this.#env(`datanode-${index}`),
+      ...(this.#options.services && { services: this.#options.services }),
+    })
     this.#datanodes[index] = node
     return node
   }
@@ -154,7 +158,8 @@ export class MiniCluster implements AsyncDisposable {
     await waitFor(async () => {
       const report = await fs.namenode.call('getDatanodeReport', { filter: DatanodeFilter.DATANODES_LIVE })
       const live = new Set(report.datanodes.map((node) => node.datanode?.uuid))
-      if (!wanted.every((uuid) => live.has(uuid))) return `${wanted.filter((uuid) => live.has(uuid)).length} of ${wanted.length} datanodes are live`
+      if (!wanted.every((uuid) => live.has(uuid)))
+        return `${wanted.filter((uuid) => live.has(uuid)).length} of ${wanted.length} datanodes are live`
       const stats = await fs.stats()
       return stats.safeMode ? `safe mode: ${stats.safeModeReason}` : undefined
     }, 'the cluster to be ready')
@@ -195,7 +200,11 @@ export class MiniCluster implements AsyncDisposable {
  * Asks `pending` until it answers undefined, every 50 ms. It answers what is still missing, which the error repeats when the time is
  * over. Errors of `pending` are thrown.
  */
-export async function waitFor(pending: () => Promise<string | undefined> | string | undefined, what: string, withinMs: number = readyWithinMs): Promise<void> {
+export async function waitFor(
+  pending: () => Promise<string | undefined> | string | undefined,
+  what: string,
+  withinMs: number = readyWithinMs,
+): Promise<void> {
   const startedMs = performance.now()
   for (;;) {
     const missing = await pending()

@@ -5,10 +5,12 @@ import { createCipheriv } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { readRunning } from '../../cli/cluster/directory.ts'
 import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
 import { signalProcess, waitForExit } from '../../cli/cluster/process-identity.ts'
+import { must } from '../../common/assert.ts'
 
 export const binary = fileURLToPath(new URL('../../bin/quarry.js', import.meta.url))
 const withinMs = 120_000
@@ -22,7 +24,10 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv
+  /** What it reads on stdin. */
   readonly input?: string | Uint8Array
+  /** Leave stdin to the test. */
+  readonly openInput?: boolean
   readonly withinMs?: number
 }
 
@@ -50,6 +55,10 @@ export class Running {
     this.done.catch(() => {})
   }
 
+  get stdin(): Writable {
+    return must(this.#child.stdin)
+  }
+
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     this.#child.kill(signal)
   }
@@ -57,7 +66,10 @@ export class Running {
   /** The first match in what it printed so far or prints later, on either stream. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => finish(new Error(`waited ${withinMs / 1000} s for ${pattern}; printed so far:\n${this.#stdout}\n${this.#stderr}`)), withinMs)
+      const timer = setTimeout(
+        () => finish(new Error(`waited ${withinMs / 1000} s for ${pattern}; printed so far:\n${this.#stdout}\n${this.#stderr}`)),
+        withinMs,
+      )
       const finish = (outcome: RegExpExecArray | Error) => {
         clearTimeout(timer)
         this.#listeners.delete(look)
@@ -67,7 +79,12 @@ export class Running {
       const look = () => {
         const match = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr)
         if (match !== null) finish(match)
-        else if (this.#child.exitCode !== null || this.#child.signalCode !== null) finish(new Error(`ended (${this.#child.exitCode ?? this.#child.signalCode}) without ${pattern}; it printed:\n${this.#stdout}\n${this.#stderr}`))
+        else if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+          finish(
+            new Error(
+              `ended (${this.#child.exitCode ?? this.#child.signalCode}) without ${pattern}; it printed:\n${this.#stdout}\n${this.#stderr}`,
+            ),
+          )
       }
       this.#listeners.add(look)
       look()
@@ -90,9 +107,13 @@ export class Sandbox implements AsyncDisposable {
 
   /** Starts `quarry …` and goes on. */
   start(args: readonly string[], options: RunOptions = {}): Running {
-    const child = spawn(process.execPath, [binary, ...args], { cwd: this.dir, env: this.environment(options.env), stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [binary, ...args], {
+      cwd: this.dir,
+      env: this.environment(options.env),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     child.stdin.on('error', () => {})
-    child.stdin.end(options.input)
+    if (options.openInput !== true) child.stdin.end(options.input)
     const running = new Running(child)
     this.#running.add(running)
     void running.done.finally(() => this.#running.delete(running)).catch(() => {})
@@ -113,20 +134,33 @@ export class Sandbox implements AsyncDisposable {
   /** Runs `quarry …`, which must succeed; answers what it printed on stdout. */
   async ok(args: readonly string[], options: RunOptions = {}): Promise<string> {
     const outcome = await this.quarry(args, options)
-    if (outcome.code !== 0) throw new Error(`quarry ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}\n${outcome.stdout}\n${outcome.stderr}`)
+    if (outcome.code !== 0)
+      throw new Error(`quarry ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}\n${outcome.stdout}\n${outcome.stderr}`)
     return outcome.stdout
   }
 
   /** `quarry up --detach --json` in a directory of the sandbox, with quick detection of lost datanodes. */
   async up(options: { readonly name?: string; readonly args?: readonly string[] } = {}): Promise<ClusterDescription> {
-    const quick = ['heartbeat.interval=300', 'dead.after=3s', 'redundancy.interval=300', 'reserved=0', 'drain.timeout=5s'].flatMap((definition) => ['-D', definition])
-    const stdout = await this.ok(['up', '--dir', this.path(options.name ?? 'cluster'), '--detach', '--json', ...quick, ...(options.args ?? [])])
+    const quick = ['heartbeat.interval=300', 'dead.after=3s', 'redundancy.interval=300', 'reserved=0', 'drain.timeout=5s'].flatMap(
+      (definition) => ['-D', definition],
+    )
+    const stdout = await this.ok([
+      'up',
+      '--dir',
+      this.path(options.name ?? 'cluster'),
+      '--detach',
+      '--json',
+      ...quick,
+      ...(options.args ?? []),
+    ])
     return JSON.parse(stdout) as ClusterDescription
   }
 
   /** No settings of the person who runs the tests, and a home of its own. */
   environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('QUARRY_') && !name.startsWith('HADOOP_')))
+    const clean = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('QUARRY_') && !name.startsWith('HADOOP_')),
+    )
     return { ...clean, HOME: this.dir, ...more }
   }
 

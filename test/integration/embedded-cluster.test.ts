@@ -1,0 +1,149 @@
+// `quarry up`, `down` and `status` as a user meets them: real processes, the real binary.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readRunning } from '../../cli/cluster/directory.ts'
+import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
+import { identityOf, isAlive, waitForExit } from '../../cli/cluster/process-identity.ts'
+import type { ClusterStatus } from '../../cli/cluster/status.ts'
+import { Sandbox, seededBytes } from '../support/processes.ts'
+import { waitFor } from '../support/mini-cluster.ts'
+
+const lossMs = 60_000
+
+async function status(sandbox: Sandbox, name = 'cluster'): Promise<ClusterStatus> {
+  return JSON.parse((await sandbox.quarry(['status', '--dir', sandbox.path(name), '--json'])).stdout) as ClusterStatus
+}
+
+describe('quarry up --detach', () => {
+  it('prints one JSON line, keeps data, address and identities over a restart, and stops with quarry down', async () => {
+    await using sandbox = new Sandbox()
+    const first = await sandbox.up()
+    expect(first.uri).toMatch(/^quarry:\/\/127\.0\.0\.1:\d+$/)
+    expect(first.dir).toBe(sandbox.path('cluster'))
+    expect(first.datanodes.map((node) => node.name)).toEqual(['datanode-1', 'datanode-2', 'datanode-3'])
+    expect(new Set([first.namenode.pid, ...first.datanodes.map((node) => node.pid)]).size).toBe(4)
+    for (const node of [first.namenode, ...first.datanodes]) {
+      expect(node.grpc).toMatch(/^127\.0\.0\.1:\d+$/)
+      expect((await fetch(`http://${node.http}/health`)).status).toBe(200)
+    }
+    expect((await status(sandbox)).state).toBe('ready')
+
+    const bytes = seededBytes(3_000_000, 1)
+    writeFileSync(sandbox.path('in.bin'), bytes)
+    const fs = ['--fs', first.uri]
+    await sandbox.ok(['mkdir', ...fs, '/data'])
+    await sandbox.ok(['put', ...fs, sandbox.path('in.bin'), '/data/a.bin'])
+    expect(await sandbox.ok(['ls', ...fs, '/data'])).toContain('/data/a.bin')
+
+    expect(await sandbox.ok(['down', '--dir', first.dir])).toBe(`Stopped 4 processes. The data stays in ${first.dir}.\n`)
+    expect((await status(sandbox)).state).toBe('stopped')
+    expect(await sandbox.ok(['down', '--dir', first.dir])).toBe(`No cluster is running in ${first.dir}.\n`)
+    for (const node of [first.namenode, ...first.datanodes]) expect(identityOf(node.pid)).toBeUndefined()
+
+    const second = await sandbox.up()
+    expect(second.uri).toBe(first.uri)
+    expect(second.datanodes.map((node) => node.id)).toEqual(first.datanodes.map((node) => node.id))
+    await sandbox.ok(['get', ...fs, '/data/a.bin', sandbox.path('out.bin')])
+    expect(readFileSync(sandbox.path('out.bin')).equals(bytes)).toBe(true)
+  })
+
+  it('finds the cluster of QUARRY_DIR when a command names none', async () => {
+    await using sandbox = new Sandbox()
+    await sandbox.up({ args: ['--datanodes', '1'] })
+    const env = { QUARRY_DIR: sandbox.path('cluster') }
+    await sandbox.ok(['mkdir', '/here'], { env })
+    expect(await sandbox.ok(['ls', '/'], { env })).toContain('/here')
+  })
+
+  it('starts with more datanodes than before, and with fewer', async () => {
+    await using sandbox = new Sandbox()
+    const one = await sandbox.up({ args: ['--datanodes', '1'] })
+    writeFileSync(sandbox.path('in.txt'), 'kept')
+    await sandbox.ok(['put', '--fs', one.uri, sandbox.path('in.txt'), '/kept'])
+    await sandbox.ok(['down', '--dir', one.dir])
+    const three = await sandbox.up({ args: ['--datanodes', '3'] })
+    expect(three.datanodes.map((node) => node.id)[0]).toBe(one.datanodes[0]?.id)
+    expect(three.datanodes).toHaveLength(3)
+    await sandbox.ok(['down', '--dir', one.dir])
+    const again = await sandbox.up()
+    expect(again.datanodes.map((node) => node.id)).toEqual(three.datanodes.map((node) => node.id))
+    await sandbox.ok(['down', '--dir', one.dir])
+    const two = await sandbox.up({ args: ['--datanodes', '2'] })
+    expect(two.datanodes.map((node) => node.id)).toEqual(three.datanodes.map((node) => node.id).slice(0, 2))
+    expect(await sandbox.ok(['cat', '--fs', two.uri, '/kept'])).toBe('kept')
+  })
+})
+
+describe('quarry up in the foreground', () => {
+  it('says what a role that died last logged, and drains on Ctrl-C', async () => {
+    await using sandbox = new Sandbox()
+    const up = sandbox.start([
+      'up',
+      '--dir',
+      sandbox.path('cluster'),
+      '--datanodes',
+      '2',
+      '-D',
+      'dead.after=3s',
+      '-D',
+      'heartbeat.interval=500ms',
+    ])
+    await up.waitFor(/Quarry is ready after/)
+    const roles = readRunning(sandbox.path('cluster'))?.roles ?? []
+    expect(roles.map((role) => role.name)).toEqual(['namenode', 'datanode-1', 'datanode-2'])
+    process.kill(roles[2]?.pid ?? 0, 'SIGKILL')
+    await up.waitFor(/datanode-2 \(pid \d+\) is gone: killed by SIGKILL[\s\S]*datanode-2\.log[\s\S]*role\.ready/)
+    await up.waitFor(/1\/2 datanodes live/)
+    expect((await status(sandbox)).state).toBe('degraded')
+    up.kill('SIGINT')
+    const outcome = await up.done
+    expect(outcome.code).toBe(0)
+    expect(outcome.stderr).toContain(`Stopped. The data stays in ${sandbox.path('cluster')}.`)
+    for (const role of roles) expect(isAlive(role), role.name).toBe(false)
+    expect(existsSync(sandbox.path('cluster', 'running.json'))).toBe(false)
+  })
+
+  it('killed with SIGKILL leaves no orphans, and the directory is free again', async () => {
+    await using sandbox = new Sandbox()
+    const up = sandbox.start(['up', '--dir', sandbox.path('cluster'), '--datanodes', '1', '--json'])
+    const [line] = await up.waitFor(/\{"uri".*\}/)
+    const description = JSON.parse(line) as ClusterDescription
+    const roles = readRunning(description.dir)?.roles ?? []
+    up.kill('SIGKILL')
+    for (const role of roles) expect(await waitForExit(role, lossMs), role.name).toBe(true)
+    expect((await sandbox.up()).uri).toBe(description.uri)
+  })
+
+  it('stops a cluster that another terminal runs', async () => {
+    await using sandbox = new Sandbox()
+    const up = sandbox.start(['up', '--dir', sandbox.path('cluster'), '--datanodes', '1'])
+    await up.waitFor(/Quarry is ready after/)
+    await sandbox.ok(['down', '--dir', sandbox.path('cluster')])
+    expect((await up.done).code).toBe(0)
+  })
+})
+
+describe('roles alone', () => {
+  it('a namenode and a datanode started by hand find each other and stop on SIGTERM with 0', async () => {
+    await using sandbox = new Sandbox()
+    writeFileSync(sandbox.path('nn.conf'), `dir = ${sandbox.path('nn')}\n`)
+    const namenode = sandbox.start(['namenode', '--config', sandbox.path('nn.conf')])
+    const ready = JSON.parse((await namenode.waitFor(/\{"kind":"ready".*\}/))[0]) as { uri: string; http: string; pid: number }
+    expect(ready.pid).toBe(namenode.pid)
+    const datanode = sandbox.start(['datanode', '-D', `dir=${sandbox.path('dn')}`, '-D', 'reserved=0'], {
+      env: { QUARRY_NAMENODE: ready.uri, QUARRY_HEARTBEAT_INTERVAL: '300ms' },
+    })
+    await datanode.waitFor(/\{"kind":"ready".*\}/)
+    await waitFor(
+      async () =>
+        (await sandbox.quarry(['dfsadmin', '-fs', ready.uri, '-report'])).stdout.includes('Live datanodes (1)') ? undefined : 'not live',
+      'the datanode to be live',
+    )
+    expect(existsSync(path.join(sandbox.path('dn'), 'data'))).toBe(true)
+    for (const role of [datanode, namenode]) {
+      role.kill('SIGTERM')
+      expect((await role.done).code).toBe(0)
+    }
+  })
+})
