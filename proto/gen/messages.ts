@@ -379,10 +379,14 @@ export interface RecoverLeaseRequest {
   holder: string
 }
 
+/** Blocks never shrink in place. A new length inside a block needs a tail: the kept part of that block, written by the client as a closed file of one block in the same directory, which the truncate consumes. Without it the call fails with UNSUPPORTED and details { blockId, start }: bytes [start, new_length) of the file are the tail of that block. */
 export interface TruncateRequest {
   path: string
   newLength: number
   holder: string
+  tailPath: string
+  /** the block that the tail was copied from; another one there now fails with RETRY_LATER */
+  tailOfBlock: number
 }
 
 export interface ConcatRequest {

@@ -1041,6 +1041,14 @@ export const schema = {
         "holder": {
          "type": "string",
          "id": 3
+        },
+        "tailPath": {
+         "type": "string",
+         "id": 4
+        },
+        "tailOfBlock": {
+         "type": "int64",
+         "id": 5
         }
        }
       },
