@@ -2,10 +2,12 @@
 import type { Command, Method } from '../../proto/ports.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { PlanContext, Planned } from './plan.ts'
+import * as attributes from './verbs/attributes.ts'
 import * as lease from './verbs/lease.ts'
 import * as make from './verbs/make.ts'
 import * as query from './verbs/query.ts'
 import * as remove from './verbs/remove.ts'
+import * as reshape from './verbs/reshape.ts'
 import * as write from './verbs/write.ts'
 
 type Verb = (context: PlanContext, request: never) => Planned
@@ -27,6 +29,12 @@ const verbs: Partial<Record<Method, Verb>> = {
   rename: remove.rename,
   rename2: remove.rename2,
   delete: remove.remove,
+  truncate: reshape.truncate,
+  concat: reshape.concat,
+  setPermission: attributes.setPermission,
+  setOwner: attributes.setOwner,
+  setTimes: attributes.setTimes,
+  setQuota: attributes.setQuota,
   getFileInfo: query.getFileInfo,
   getListing: query.getListing,
   getBlockLocations: query.getBlockLocations,
