@@ -1,6 +1,7 @@
 // The SDK's file system: one method a verb, each thin. What a verb needs beyond a call or two lives in its own file.
 import { userInfo } from 'node:os'
 import { QuarryError } from '../common/errors.ts'
+import { must } from '../common/assert.ts'
 import { Closer } from '../common/closer.ts'
 import type { Env } from '../common/env.ts'
 import { systemEnv } from '../common/system-env.ts'
@@ -8,12 +9,20 @@ import { DatanodeFilter, SafeModeAction } from '../proto/ports.ts'
 import type { CallOptions, DatanodeReport, EditRecord, Init, Method, NamenodePort, ReplyOf, Request, ServerDefaultsReply } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { connectNamenode } from '../proto/transport/metadata-session.ts'
+import { fileChecksum } from './checksum.ts'
+import { copyFromLocal, copyToLocal } from './copy.ts'
 import { fileInfoOf, listingEntries } from './file-info.ts'
 import { expandGlob } from './glob.ts'
+import { LeaseRenewer } from './lease-renewer.ts'
 import { applyMode } from './mode.ts'
 import { normalizePath } from './path.ts'
+import { BlockFileReader } from './reader/file-reader.ts'
+import { LocalReplicas } from './reader/local-replicas.ts'
+import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
 import type { BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter } from './types.ts'
+import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
+import type { WriterDeps } from './writer/file-writer.ts'
 
 /** Every verb takes these last: a signal that gives up, and the milliseconds after which the call fails with TIMEOUT. */
 export type VerbOptions = CallOptions
@@ -32,6 +41,7 @@ export class FileSystem implements AsyncDisposable {
   readonly #options: ConnectOptions
   readonly #closer = new Closer()
   readonly #env: Env
+  readonly #lease: LeaseRenewer
   #defaults: Promise<ServerDefaultsReply> | undefined
 
   /** Use `FileSystem.connect`; the constructor is for tests that bring their own transport. */
@@ -43,8 +53,15 @@ export class FileSystem implements AsyncDisposable {
     this.#options = parts.options ?? {}
     this.umask = this.#options.umask ?? 0o022
     this.#env = parts.env ?? systemEnv()
-    this.#closer.add(() => this.namenode.close())
-    this.#closer.add(() => this.datanodeClients.close())
+    this.#lease = new LeaseRenewer({
+      holder: `quarry_${this.user}_${Buffer.from(this.#env.random.bytes(8)).toString('hex')}`,
+      namenode: this.namenode,
+      env: this.#env,
+      softLeaseMs: async () => (await this.serverDefaults()).softLeaseMs,
+    })
+    this.#closer.use(this.namenode)
+    this.#closer.use(this.datanodeClients)
+    this.#closer.use(this.#lease)
   }
 
   /**
@@ -215,7 +232,7 @@ export class FileSystem implements AsyncDisposable {
 
   /** `true`: done; `false`: the last block is being cut, the file opens again when that is over. */
   async truncate(path: string, newLength: number, options?: VerbOptions): Promise<boolean> {
-    return (await this.#call('truncate', { path: this.resolve(path), newLength, holder: this.#holder() }, options)).value
+    return (await this.#call('truncate', { path: this.resolve(path), newLength, holder: this.#lease.holder }, options)).value
   }
 
   /** Appends the blocks of the sources to the target and removes the sources; no byte moves. */
@@ -225,24 +242,36 @@ export class FileSystem implements AsyncDisposable {
 
   /** Closes a file whose writer is gone. `true`: it is closed now; `false`: ask again. */
   async recoverLease(path: string, options?: VerbOptions): Promise<boolean> {
-    return (await this.#call('recoverLease', { path: this.resolve(path), holder: this.#holder() }, options)).value
+    return (await this.#call('recoverLease', { path: this.resolve(path), holder: this.#lease.holder }, options)).value
   }
 
   // --- bytes --------------------------------------------------------------------------------------------------------------
 
   /** Makes a file and opens it for writing. */
-  create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
-    return notBuilt('create', path, options)
+  async create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
+    const absolute = this.resolve(path)
+    const { file } = await this.#call('create', {
+      path: absolute,
+      permission: (options.permission ?? 0o666) & ~this.umask,
+      holder: this.#lease.holder,
+      overwrite: options.overwrite ?? true,
+      createParent: options.createParent ?? true,
+      replication: options.replication ?? this.#options.replication ?? 0,
+      blockSize: options.blockSize ?? this.#options.blockSize ?? 0,
+    }, options)
+    return new BlockFileWriter(this.#writerDeps(), { path: absolute, file: must(file), signal: options.signal })
   }
 
-  /** Opens a file for writing at its end. */
+  /** Opens a file for writing at its end: fills its last block first. */
   append(path: string, options: { signal?: AbortSignal } = {}): Promise<FileWriter> {
-    return notBuilt('append', path, options)
+    return openForAppend(this.#writerDeps(), this.resolve(path), options.signal)
   }
 
-  /** Opens a file for reading. */
-  open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
-    return notBuilt('open', path, options)
+  /** Opens a file for reading. Throws NOT_FOUND. */
+  async open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
+    const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options.signal)
+    const local = this.#options.localReads === false ? undefined : new LocalReplicas(this.datanodeClients)
+    return new BlockFileReader({ namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, local, client: this.#lease.holder }, file)
   }
 
   /** The whole file; text when an encoding is given. */
@@ -273,18 +302,22 @@ export class FileSystem implements AsyncDisposable {
   }
 
   /** HDFS's MD5-of-MD5-of-CRC of a file. */
-  checksum(path: string, options?: VerbOptions): Promise<FileChecksum> {
-    return notBuilt('checksum', path, options)
+  async checksum(path: string, options?: VerbOptions): Promise<FileChecksum> {
+    const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options?.signal)
+    return fileChecksum(this.datanodeClients, file, options?.signal)
   }
 
-  /** Copies a local file, or with `recursive` a directory, to `target`: the path it will have. */
+  /**
+   * Copies a local file, or with `recursive` a directory, to `target`: the path it will have. An existing file is an error unless
+   * `overwrite`; directories are merged.
+   */
   copyFromLocal(local: string, target: string, options: CopyOptions = {}): Promise<void> {
-    return notBuilt('copyFromLocal', local, target, options)
+    return copyFromLocal(this, local, target, options)
   }
 
-  /** Copies a file, or with `recursive` a directory, to the local path `local`. */
+  /** Copies a file, or with `recursive` a directory, to the local path `local`; otherwise as copyFromLocal. */
   copyToLocal(source: string, local: string, options: CopyOptions = {}): Promise<void> {
-    return notBuilt('copyToLocal', source, local, options)
+    return copyToLocal(this, source, local, options)
   }
 
   // --- the cluster --------------------------------------------------------------------------------------------------------
@@ -350,9 +383,8 @@ export class FileSystem implements AsyncDisposable {
     return this.namenode.call(method, request, options)
   }
 
-  /** The lease holder: one for each FileSystem, many files. */
-  #holder(): string {
-    return this.user
+  #writerDeps(): WriterDeps {
+    return { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, lease: this.#lease }
   }
 
   async *#pages(path: string, options?: VerbOptions): AsyncGenerator<FileInfo[], void, undefined> {
@@ -373,10 +405,6 @@ const editsPage = 1000
 
 function notFound(path: string): QuarryError {
   return new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
-}
-
-function notBuilt(verb: string, ..._arguments: unknown[]): Promise<never> {
-  return Promise.reject(new QuarryError('UNSUPPORTED', `${verb} is not there yet.`))
 }
 
 function defaultUser(): string {

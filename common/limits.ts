@@ -31,6 +31,20 @@ export const messageBytesMax = 64 * 1024 * 1024
 export const packetsInFlightMax = 8
 /** HDFS: a packet that needed more recoveries than this fails the write (DataStreamer.MAX_RECOVERY_ERROR_COUNT). */
 export const packetRecoveriesMax = 5
+/** Placements of one new block that a writer tries, each without the datanodes that failed before (HDFS tries 3 more times). */
+export const blockPlacementsMax = 6
+/** A datanode that failed a set-up is left out of placements for this long (HDFS: dfs.client.write.exclude.nodes.cache.expiry.interval). */
+export const excludedNodeMs = 10 * 60_000
+/** A pipeline that has not acknowledged its oldest packet for this long is broken (HDFS: 60 s and 5 s a node). */
+export const ackTimeoutMs = 60_000
+/** A pipeline without packets hears a heartbeat this often, so that no datanode takes the writer for dead. */
+export const pipelineHeartbeatMs = 30_000
+/** How long a writer asks again for a new block, or for the closing of its file, while replicas are still being reported. */
+export const namenodePatienceMs = 60_000
+/** Blocks whose locations a reader asks for at once; HDFS default dfs.client.read.prefetch.size. */
+export const locatedBlocksPrefetch = 10
+/** Rounds over all replicas of a block, with fresh locations each, before a read fails (HDFS: dfs.client.max.block.acquire.failures). */
+export const readRoundsMax = 4
 
 /** Calls that one client may have in flight on its metadata stream before the server stops reading from it. */
 export const callsInFlightMax = 4096

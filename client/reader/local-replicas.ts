@@ -1,0 +1,177 @@
+// Reads block files directly where a datanode lives on this very host. The datanode says where a finalised replica's two files
+// are; the bytes are checked against the stored checksums exactly as if they had come over the network.
+//
+// Anything unusual (other host, file gone, no right to open it, odd header) means: read through the datanode instead.
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { hostId } from '../../common/host-id.ts'
+import { must } from '../../common/assert.ts'
+import { ReplicaState } from '../../proto/ports.ts'
+import type { Block, ChecksumSpec, ReplicaLocation } from '../../proto/ports.ts'
+import { checksumBytes, firstMismatch } from '../chunk-check.ts'
+import type { DatanodeSource } from '../writer/block-writer.ts'
+import { mismatch } from './remote-replica.ts'
+import type { ReplicaRange } from './remote-replica.ts'
+
+/** Bytes read and checked at a time. */
+const pieceBytes = 1024 * 1024
+/** Pieces being read while the consumer looks at one: the disk and the checksums work side by side. */
+const piecesAhead = 2
+/** Replicas whose files stay open. */
+const openMax = 16
+/** A first look at a block this small is not worth asking for its files. */
+const worthwhileBytes = 256 * 1024
+/** The first bytes of a checksum file. */
+const checksumFileMagic = 0x51435243
+
+interface OpenReplica {
+  readonly data: FileHandle
+  readonly checksums: FileHandle
+  readonly spec: ChecksumSpec
+  readonly length: number
+  /** Where the first chunk's checksum stands: everything before is the file's header. */
+  readonly checksumsAt: number
+  users: number
+}
+
+export class LocalReplicas {
+  readonly #datanodes: DatanodeSource
+  readonly #replicas = new Map<string, Promise<OpenReplica | undefined>>()
+  /** Blocks that were looked at once: the second time the files are worth opening. */
+  readonly #seen = new Set<number>()
+  #closed = false
+
+  constructor(datanodes: DatanodeSource) {
+    this.#datanodes = datanodes
+  }
+
+  /** The bytes of the range, or undefined when they must come through the datanode. */
+  async read(range: ReplicaRange): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
+    const datanode = range.location.datanode
+    if (this.#closed || !datanode || datanode.hostId === '' || datanode.hostId !== hostId()) return undefined
+    const key = keyOf(range.block, range.location)
+    if (!this.#replicas.has(key)) {
+      const first = !this.#seen.has(range.block.blockId)
+      this.#seen.add(range.block.blockId)
+      if (first && range.length < worthwhileBytes) return undefined
+    }
+    let opening = this.#replicas.get(key)
+    if (!opening) {
+      opening = this.#open(range).catch(() => undefined)
+      this.#replicas.set(key, opening)
+      void this.#evict()
+    }
+    const replica = await opening
+    if (!replica || this.#closed || range.offset + range.length > replica.length) return undefined
+    return readPieces(replica, range)
+  }
+
+  /** The files of this replica gave trouble: they are not asked again. */
+  async distrust(range: ReplicaRange): Promise<void> {
+    const key = keyOf(range.block, range.location)
+    const replica = await this.#replicas.get(key)
+    this.#replicas.set(key, Promise.resolve(undefined))
+    if (replica) await release(replica)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const opening of this.#replicas.values()) {
+      const replica = await opening
+      if (replica) await release(replica)
+    }
+    this.#replicas.clear()
+  }
+
+  async #open(range: ReplicaRange): Promise<OpenReplica | undefined> {
+    const { poolId, block, location, signal } = range
+    const info = await this.#datanodes.get(must(location.datanode)).replicaInfo({ poolId, block, wantLocalPath: true }, { signal })
+    if (info.dataPath === '' || info.checksumPath === '' || info.state !== ReplicaState.REPLICA_FINALIZED || !info.block || !info.checksum) return undefined
+    const data = await open(info.dataPath, 'r')
+    let checksums: FileHandle | undefined
+    try {
+      checksums = await open(info.checksumPath, 'r')
+      const { length } = info.block
+      const checksumsAt = (await checksums.stat()).size - checksumBytes(info.checksum, length)
+      const header = Buffer.alloc(4)
+      await checksums.read(header, 0, 4, 0)
+      if ((await data.stat()).size === length && checksumsAt >= 4 && header.readUInt32BE(0) === checksumFileMagic) {
+        return { data, checksums, spec: info.checksum, length, checksumsAt, users: 1 }
+      }
+    } catch {
+      // As good as not there.
+    }
+    await data.close()
+    await checksums?.close()
+    return undefined
+  }
+
+  /** Keeps the number of open files bounded: the replica that was opened first goes first. */
+  async #evict(): Promise<void> {
+    for (const [key, opening] of this.#replicas) {
+      if (this.#replicas.size <= openMax) return
+      this.#replicas.delete(key)
+      const replica = await opening
+      if (replica) await release(replica)
+    }
+  }
+}
+
+function keyOf(block: Block, location: ReplicaLocation): string {
+  return `${block.blockId}:${block.genstamp}:${location.datanode?.uuid ?? ''}`
+}
+
+async function release(replica: OpenReplica): Promise<void> {
+  if (--replica.users > 0) return
+  await replica.data.close()
+  await replica.checksums.close()
+}
+
+async function* readPieces(replica: OpenReplica, range: ReplicaRange): AsyncGenerator<Uint8Array, void, undefined> {
+  const { bytesPerChunk } = replica.spec
+  const end = range.offset + range.length
+  const stop = Math.min(replica.length, Math.ceil(end / bytesPerChunk) * bytesPerChunk)
+  const perPiece = Math.max(bytesPerChunk, pieceBytes - (pieceBytes % bytesPerChunk))
+  const ahead: { readonly at: number; readonly bytes: Promise<Uint8Array> }[] = []
+  let next = range.offset - (range.offset % bytesPerChunk)
+  replica.users++
+  try {
+    while (next < stop || ahead.length > 0) {
+      while (next < stop && ahead.length < piecesAhead) {
+        const bytes = readPiece(replica, range, next, Math.min(perPiece, stop - next))
+        // A piece that is never reached must not be an unhandled rejection.
+        bytes.catch(() => {})
+        ahead.push({ at: next, bytes })
+        next += perPiece
+      }
+      const { at, bytes } = ahead.shift()!
+      const piece = await bytes
+      yield piece.subarray(Math.max(0, range.offset - at), Math.min(piece.length, end - at))
+    }
+  } finally {
+    await Promise.allSettled(ahead.map((piece) => piece.bytes))
+    await release(replica)
+  }
+}
+
+/** Whole chunks, read and checked. */
+async function readPiece(replica: OpenReplica, range: ReplicaRange, offset: number, length: number): Promise<Uint8Array> {
+  const { spec } = replica
+  const checksums = Buffer.allocUnsafe(checksumBytes(spec, length))
+  const data = Buffer.allocUnsafe(length)
+  await Promise.all([
+    readFully(replica.data, data, offset),
+    readFully(replica.checksums, checksums, replica.checksumsAt + checksumBytes(spec, offset)),
+  ])
+  const bad = firstMismatch(spec, data, checksums)
+  if (bad >= 0) throw mismatch(range, offset + bad * spec.bytesPerChunk)
+  return data
+}
+
+async function readFully(file: FileHandle, buffer: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < buffer.length;) {
+    const { bytesRead } = await file.read(buffer, at, buffer.length - at, position + at)
+    if (bytesRead === 0) throw new Error(`a block file ended ${buffer.length - at} bytes early`)
+    at += bytesRead
+  }
+}
