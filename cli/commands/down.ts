@@ -6,7 +6,8 @@ export function register(program: Command): void {
     .description('stop the cluster that quarry up started; the data stays')
     .option('--dir <dir>', 'its directory (default: $QUARRY_DIR, else ~/.quarry)')
     .option('--json', 'print one JSON line')
-    .action(async (options: { dir?: string; json?: boolean }) => {
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<{ dir?: string; json?: boolean }>()
       const { stopCluster } = await import('../cluster/down.ts')
       const result = await stopCluster(options.dir)
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)

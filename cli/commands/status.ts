@@ -6,7 +6,8 @@ export function register(program: Command): void {
     .description('show what the cluster of quarry up is doing; exit code 0 when all of it is well')
     .option('--dir <dir>', 'its directory (default: $QUARRY_DIR, else ~/.quarry)')
     .option('--json', 'print one JSON object')
-    .action(async (options: { dir?: string; json?: boolean }) => {
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<{ dir?: string; json?: boolean }>()
       const [{ clusterStatus, statusText }, { clusterDir }] = await Promise.all([
         import('../cluster/status.ts'),
         import('../cluster/directory.ts'),

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { UpArguments } from '../cluster/up.ts'
 import { collect, wholeNumber } from '../cluster/arguments.ts'
 
 export function register(program: Command): void {
@@ -17,7 +18,8 @@ export function register(program: Command): void {
     .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')
     .option('--detach', 'return when the cluster is ready and leave it running')
     .option('--json', 'print one JSON line when it is ready')
-    .action(async (options) => {
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<UpArguments>()
       const { up } = await import('../cluster/up.ts')
       await up(options)
     })

@@ -1,4 +1,4 @@
-// npm run demo: the whole story on a real cluster. Starts a namenode and four datanodes as processes in a fresh temporary directory,
+// quarry demo: the whole story on a real cluster. Starts a namenode and four datanodes as processes in a fresh temporary directory,
 // stores two files three times, kills a datanode while a file is read from it, reads everything back and compares, watches the
 // survivors make new copies, and runs an aggregate beside the blocks. Ends with 0 only if everything it claims was checked.
 import { execFile } from 'node:child_process'
@@ -6,51 +6,84 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { readRunning } from '../../cli/cluster/directory.ts'
-import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
-import { signalProcess, waitForExit } from '../../cli/cluster/process-identity.ts'
-import { lastLogLines } from '../../cli/cluster/role-process.ts'
 import { FileSystem } from '../../client/index.ts'
+import { logFileOf, readRunning } from '../cluster/directory.ts'
+import type { ClusterDescription } from '../cluster/embedded-cluster.ts'
+import { signalProcess, waitForExit } from '../cluster/process-identity.ts'
+import { lastLogLines } from '../cluster/role-process.ts'
 import { flightsFile, generateFile, type LocalFile } from './files.ts'
 import { aggregateHere, aggregateQuery, sameRows } from './query.ts'
 import { CheckFailed, Progress, check, elapsed, mebibytes, rate, say, seconds, step, table } from './terminal.ts'
 
-const binary = fileURLToPath(new URL('../../bin/quarry.js', import.meta.url))
 const generatedBytes = 640 * 2 ** 20
 /** Small blocks for the small file, so that the aggregate has work for several datanodes. */
 const flightsBlockBytes = 4 * 2 ** 20
 const recoverWithinMs = 60_000
+const exitWithinMs = 10_000
+const outputBytesMax = 64 * 2 ** 20
 
-const dir = mkdtempSync(path.join(tmpdir(), 'quarry-demo-'))
-const clusterDir = path.join(dir, 'cluster')
-const interrupted = new AbortController()
-
-async function quarry(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [binary, ...args], { maxBuffer: 64 * 2 ** 20, signal: interrupted.signal })
-  return stdout
+/** What the demo has made and must remove. */
+interface Stage {
+  readonly dir: string
+  readonly clusterDir: string
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+  /** Runs `quarry …` in a process of its own and answers what it printed. */
+  quarry(...args: string[]): Promise<string>
 }
 
-async function demo(): Promise<void> {
+/** Runs it all, cleans up whatever happens, and answers the exit code. */
+export async function runDemo(options: { readonly flights?: string | undefined }): Promise<number> {
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(new Error(`stopped by ${name}`)))
+  const dir = mkdtempSync(path.join(tmpdir(), 'quarry-demo-'))
+  const stage: Stage = {
+    dir,
+    clusterDir: path.join(dir, 'cluster'),
+    signal,
+    async quarry(...args) {
+      const words = [...process.execArgv, process.argv[1] as string, ...args]
+      const { stdout } = await promisify(execFile)(process.execPath, words, { maxBuffer: outputBytesMax, signal })
+      return stdout
+    },
+  }
+  try {
+    await demo(stage, options.flights)
+    await stage.quarry('down', '--dir', stage.clusterDir)
+    await cleanUp(stage)
+    say(`\nDone after ${elapsed()}: nothing was lost, every claim above was checked, and nothing is left behind.`)
+    return 0
+  } catch (error) {
+    const reason = signal.aborted ? 'it was interrupted' : error instanceof Error ? error.message : String(error)
+    say(`\nThe demo did not finish after ${elapsed()}: ${reason}`)
+    if (!signal.aborted) printLogs(stage)
+    await cleanUp(stage)
+    return signal.aborted ? 130 : 1
+  }
+}
+
+async function demo(stage: Stage, flightsPath: string | undefined): Promise<void> {
+  const { signal } = stage
   say('Quarry: a store whose blocks you can query. Everything below happens on this machine, in real processes.')
-  const cluster = await startCluster()
-  await using fs = await FileSystem.connect(cluster.uri, { localReads: false, signal: interrupted.signal })
-  const flights = await flightsFile()
+  const cluster = await startCluster(stage)
+  await using fs = await FileSystem.connect(cluster.uri, { localReads: false, signal })
+  const flights = await flightsFile(flightsPath)
   const generated = await step(
     `Making a file of ${mebibytes(generatedBytes)} to store beside the real one (flights-3m.parquet, ${mebibytes(flights.length)})`,
     async () => {
       const progress = new Progress('writing')
-      const file = await generateFile(path.join(dir, 'generated.bin'), generatedBytes, (done) => progress.at(done, generatedBytes))
+      const file = await generateFile(path.join(stage.dir, 'generated.bin'), generatedBytes, (done) => progress.at(done, generatedBytes))
       progress.end()
       return [file, `sha256 ${file.sha256.slice(0, 16)}…`] as const
     },
   )
   await fs.mkdir('/data', { recursive: true })
-  await put(fs, flights, '/data/flights-3m.parquet', flightsBlockBytes)
-  await put(fs, generated, '/data/generated.bin')
+  await put(stage, fs, flights, '/data/flights-3m.parquet', flightsBlockBytes)
+  await put(stage, fs, generated, '/data/generated.bin')
   await step('$ quarry ls /data', async () => {
-    say((await quarry('ls', '--fs', cluster.uri, '/data')).trimEnd().replaceAll(/^/gm, '  '))
+    say((await stage.quarry('ls', '--fs', cluster.uri, '/data')).trimEnd().replaceAll(/^/gm, '  '))
     const locations = await fs.blockLocations('/data/generated.bin')
     return [
       undefined,
@@ -58,19 +91,19 @@ async function demo(): Promise<void> {
     ] as const
   })
   const before = await fs.checksum('/data/generated.bin')
-  const killed = await readWhileKilling(fs, cluster, generated)
+  const killed = await readWhileKilling(stage, fs, cluster, generated)
   await step('Reading the other file too, and the checksum HDFS would give', async () => {
-    const read = await sha256Of(fs, '/data/flights-3m.parquet')
+    const read = await sha256Of(stage, fs, '/data/flights-3m.parquet')
     check(read === flights.sha256, `flights-3m.parquet: sha256 ${read.slice(0, 16)}… on both sides`)
     const after = await fs.checksum('/data/generated.bin')
     check(before.hex === after.hex, `generated.bin: ${after.algorithm} ${after.hex.slice(-32)} before and after`)
     return [undefined, 'every byte is what was put'] as const
   })
-  await watchRecovery(fs, killed)
-  await runAggregate(cluster, flights)
+  await watchRecovery(stage, fs, killed)
+  await runAggregate(stage, cluster, flights)
 }
 
-function startCluster(): Promise<ClusterDescription> {
+function startCluster({ quarry, clusterDir }: Stage): Promise<ClusterDescription> {
   const options = [
     '-D',
     'heartbeat.interval=500ms',
@@ -93,12 +126,12 @@ function startCluster(): Promise<ClusterDescription> {
   })
 }
 
-async function put(fs: FileSystem, file: LocalFile, target: string, blockSize?: number): Promise<void> {
+async function put({ signal }: Stage, fs: FileSystem, file: LocalFile, target: string, blockSize?: number): Promise<void> {
   await step(`Storing ${path.basename(target)} three times`, async () => {
     const beganMs = performance.now()
     const progress = new Progress('put')
     await fs.copyFromLocal(file.path, target, {
-      signal: interrupted.signal,
+      signal,
       ...(blockSize !== undefined && { blockSize }),
       onProgress: ({ bytesDone, bytesTotal }) => progress.at(bytesDone, bytesTotal, `${mebibytes(bytesDone)} of ${mebibytes(bytesTotal)}`),
     })
@@ -111,7 +144,7 @@ async function put(fs: FileSystem, file: LocalFile, target: string, blockSize?: 
 }
 
 /** Reads the large file, kills the datanode that serves the second block while it does, and reads on. Answers the uuid of the dead one. */
-function readWhileKilling(fs: FileSystem, cluster: ClusterDescription, file: LocalFile): Promise<string> {
+function readWhileKilling({ signal, clusterDir }: Stage, fs: FileSystem, cluster: ClusterDescription, file: LocalFile): Promise<string> {
   const target = '/data/generated.bin'
   return step('Reading generated.bin, and killing a datanode that serves it with SIGKILL', async () => {
     const locations = await fs.blockLocations(target)
@@ -128,7 +161,7 @@ function readWhileKilling(fs: FileSystem, cluster: ClusterDescription, file: Loc
     let longestGapMs = 0
     let lastMs = beganMs
     await using reader = await fs.open(target)
-    for await (const piece of reader.stream({ signal: interrupted.signal })) {
+    for await (const piece of reader.stream({ signal })) {
       const nowMs = performance.now()
       if (killedAtMs !== undefined) longestGapMs = Math.max(longestGapMs, nowMs - lastMs)
       lastMs = nowMs
@@ -143,7 +176,7 @@ function readWhileKilling(fs: FileSystem, cluster: ClusterDescription, file: Loc
       }
     }
     progress.end()
-    check(identity !== undefined && (await waitForExit(identity, 10_000)), `${victim.name} is gone`)
+    check(identity !== undefined && (await waitForExit(identity, exitWithinMs)), `${victim.name} is gone`)
     check(done === file.length, `${done.toLocaleString('en')} bytes came back`)
     check(hash.digest('hex') === file.sha256, `sha256 ${file.sha256.slice(0, 16)}… on both sides: byte for byte the same`)
     return [victim.id, `the reader went on with other copies; its longest pause was ${Math.round(longestGapMs)} ms`] as const
@@ -151,13 +184,13 @@ function readWhileKilling(fs: FileSystem, cluster: ClusterDescription, file: Loc
 }
 
 /** Waits until every block of both files has three copies on living datanodes again. */
-async function watchRecovery(fs: FileSystem, killed: string): Promise<void> {
+async function watchRecovery({ signal }: Stage, fs: FileSystem, killed: string): Promise<void> {
   await step('Nobody does anything: the survivors make the missing copies', async () => {
     const beganMs = performance.now()
     const progress = new Progress('blocks with three living copies')
     let deadAfterMs: number | undefined
     for (;;) {
-      interrupted.signal.throwIfAborted()
+      signal.throwIfAborted()
       const [dead, stats, ...files] = await Promise.all([
         fs.datanodes('dead'),
         fs.stats(),
@@ -183,7 +216,7 @@ async function watchRecovery(fs: FileSystem, killed: string): Promise<void> {
   })
 }
 
-async function runAggregate(cluster: ClusterDescription, flights: LocalFile): Promise<void> {
+async function runAggregate({ quarry }: Stage, cluster: ClusterDescription, flights: LocalFile): Promise<void> {
   const query = aggregateQuery(`'/data/flights-3m.parquet'`)
   await step(`$ quarry sql "${query}"`, async () => {
     const rows = JSON.parse(await quarry('sql', '--fs', cluster.uri, '--json', query)) as Record<string, unknown>[]
@@ -193,39 +226,25 @@ async function runAggregate(cluster: ClusterDescription, flights: LocalFile): Pr
   })
 }
 
-async function sha256Of(fs: FileSystem, file: string): Promise<string> {
+async function sha256Of({ signal }: Stage, fs: FileSystem, file: string): Promise<string> {
   const hash = createHash('sha256')
   await using reader = await fs.open(file)
-  for await (const piece of reader.stream({ signal: interrupted.signal })) hash.update(piece)
+  for await (const piece of reader.stream({ signal })) hash.update(piece)
   return hash.digest('hex')
 }
 
-/** Stops what runs, by what the directory says, and removes the directory. */
-async function cleanUp(orderly: boolean): Promise<void> {
-  if (orderly) await promisify(execFile)(process.execPath, [binary, 'down', '--dir', clusterDir]).catch(() => {})
-  for (const role of readRunning(clusterDir)?.roles ?? []) {
-    if (signalProcess(role, 'SIGKILL')) await waitForExit(role, 10_000)
+/** Ends what still runs, by what the directory says, and removes the directory. */
+async function cleanUp({ dir, clusterDir }: Stage): Promise<void> {
+  const running = readRunning(clusterDir)
+  for (const identity of running === undefined ? [] : [running.supervisor, ...running.roles]) {
+    if (signalProcess(identity, 'SIGKILL')) await waitForExit(identity, exitWithinMs)
   }
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 }
 
-function printLogs(): void {
+function printLogs({ clusterDir }: Stage): void {
   for (const role of readRunning(clusterDir)?.roles ?? []) {
-    const lines = lastLogLines(path.join(clusterDir, 'logs', `${role.name}.log`), 4)
+    const lines = lastLogLines(logFileOf(clusterDir, role.name), 4)
     if (lines.length > 0) say([`  ${role.name}:`, ...lines.map((line) => `    ${line}`)].join('\n'))
   }
-}
-
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort(new Error(`stopped by ${name}`)))
-try {
-  await demo()
-  await cleanUp(true)
-  say(`\nDone after ${elapsed()}: nothing was lost, every claim above was checked, and nothing is left behind.`)
-} catch (error) {
-  say(
-    `\nThe demo did not finish after ${elapsed()}: ${interrupted.signal.aborted ? 'it was interrupted' : error instanceof Error ? error.message : String(error)}`,
-  )
-  if (!interrupted.signal.aborted) printLogs()
-  await cleanUp(false)
-  process.exitCode = interrupted.signal.aborted ? 130 : 1
 }

@@ -1,9 +1,9 @@
 // The two files of the demo: real data that ships with an npm package, and a generated one of several blocks.
 import { createCipheriv, createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { QuarryError } from '../../common/errors.ts'
 
 export interface LocalFile {
   readonly path: string
@@ -13,13 +13,24 @@ export interface LocalFile {
 
 const pieceBytes = 4 * 2 ** 20
 
-/** flights-3m.parquet of vega-datasets: 3,000,000 flights. */
-export async function flightsFile(): Promise<LocalFile> {
-  const manifest = createRequire(import.meta.url).resolve('vega-datasets/package.json')
-  const file = path.join(path.dirname(manifest), 'data', 'flights-3m.parquet')
-  if (!existsSync(file)) throw new Error(`${file} is missing; run npm install with its development packages`)
+/** `given`, else flights-3m.parquet of the package vega-datasets: 3,000,000 flights. Throws NOT_FOUND with what to install. */
+export async function flightsFile(given?: string): Promise<LocalFile> {
+  const file = given ?? path.join(packageDir('vega-datasets'), 'data', 'flights-3m.parquet')
   const bytes = await readFile(file)
   return { path: file, length: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+function packageDir(name: string): string {
+  try {
+    return path.dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+  } catch (error) {
+    throw new QuarryError(
+      'NOT_FOUND',
+      `the package ${name} is not installed: npm install ${name}, or give a file with --flights`,
+      {},
+      { cause: error },
+    )
+  }
 }
 
 /** Writes `length` bytes, always the same ones: the key stream of a cipher, which is fast and does not compress. */
