@@ -7,7 +7,7 @@ import { DatanodeFilter, ReplicaState, SafeModeAction } from '../../../proto/por
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { BlockLayer } from './block-layer.ts'
 import type { ClusterSettings } from './block-layer.ts'
-import type { ContactTime, Datanode, NodeLink, Storage } from './datanode-table.ts'
+import type { ContactTime, Datanode, NodeLink, NodeState, Storage } from './datanode-table.ts'
 import { remainingOf } from './datanode-table.ts'
 import { sortByDistance } from './distance.ts'
 import { hostOf, placeReplicas } from './placement.ts'
@@ -209,8 +209,10 @@ export class BlockManager implements ClusterPort {
     return this.#layer.nodes.all().filter((node) => matches(node, filter)).map(reportOf)
   }
 
-  liveDatanodes(): number {
-    return this.#layer.nodes.liveCount()
+  datanodeStates(): Record<NodeState, number> {
+    const counts = { live: 0, stale: 0, dead: 0 }
+    for (const node of this.#layer.nodes.all()) counts[node.state]++
+    return counts
   }
 
   // --- workers --------------------------------------------------------------------------------------------------------------

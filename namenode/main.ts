@@ -1,0 +1,129 @@
+// Puts a namenode together: store, block layer, engine, doors, workers; and takes it apart in reverse.
+import { randomBytes } from 'node:crypto'
+import os from 'node:os'
+import { Closer } from '../common/closer.ts'
+import { checkSettings } from '../common/config.ts'
+import type { Env } from '../common/env.ts'
+import { QuarryError } from '../common/errors.ts'
+import type { Settings } from '../common/options.ts'
+import type { CallContext } from '../proto/ports.ts'
+import { createGrpcServer } from '../proto/transport/server.ts'
+import { BlockManager } from './core/cluster/block-manager.ts'
+import type { ClusterSettings } from './core/cluster/block-layer.ts'
+import { Engine } from './core/engine.ts'
+import type { NamespaceStore } from './core/model.ts'
+import { clientDoor } from './service/client-door.ts'
+import { Front } from './service/front.ts'
+import { Groups } from './service/groups.ts'
+import { openHttpDoor } from './service/http-door.ts'
+import { Metrics } from './service/metrics.ts'
+import { sessionDoor } from './service/session-door.ts'
+import { SqliteStore } from './store/sqlite-store.ts'
+import { startClusterWorkers } from './workers/cluster-workers.ts'
+import { TrashEmptier } from './workers/trash-emptier.ts'
+
+export interface RunningNamenode {
+  /** quarry://host:port */
+  readonly uri: string
+  /** host:port */
+  readonly grpc: string
+  readonly http: string
+  readonly clusterId: string
+  readonly poolId: string
+  /** No new changes; resolves when open calls are answered, or after drain.timeout. */
+  drain(): Promise<void>
+  /** Ends every connection and closes the store. Idempotent. */
+  close(): Promise<void>
+}
+
+/** How often a drain looks whether open calls are answered, in ms. */
+const drainPollMs = 10
+
+export async function startNamenode({ settings, env }: { readonly settings: Settings; readonly env: Env }): Promise<RunningNamenode> {
+  checkSettings(settings)
+  if (settings['dir'] === '') throw new QuarryError('CONFIG', 'dir is not set: the namenode needs a directory for its database.')
+  const closer = new Closer()
+  try {
+    return await assemble(settings, env, closer)
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+}
+
+async function assemble(settings: Settings, env: Env, closer: Closer): Promise<RunningNamenode> {
+  const startedMs = env.clock.nowMs()
+  const store = closer.use(new SqliteStore({ directory: settings['dir'], pageCacheBytes: settings['sqlite.cache'], cacheEntries: settings['cache.entries'] }))
+  const metrics = closer.use(new Metrics())
+  metrics.meter(store)
+  const host = advertisedHost(settings)
+  const { clusterId, poolId } = identity(store, env)
+  const engineSettings = { settings, superuser: os.userInfo().username, poolId }
+  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
+  const engine = closer.use(new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate }))
+  cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
+  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups: new Groups(env.clock), clusterId })
+
+  const server = closer.use(createGrpcServer())
+  const client = clientDoor(front, env.log)
+  const session = sessionDoor({
+    cluster, clusterId, poolId, heartbeatIntervalMs: settings['heartbeat.interval'], syncOnClose: settings['sync.on.close'], log: env.log,
+    recovered: (recovery) => engine.blockRecovered(recovery),
+  })
+  for (const door of [client, session]) server.add(door.definition, door.handlers)
+  const port = await server.listen(settings['bind'], settings['port'])
+  const http = closer.use(await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }))
+
+  for (const worker of startClusterWorkers({ env, settings, cluster, engine })) closer.use(worker)
+  const superuser: CallContext = {
+    user: engineSettings.superuser, realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: 'trash',
+  }
+  const emptier = new TrashEmptier({
+    env, call: (method, request) => engine.submit(superuser, method, request),
+    settings: { intervalMin: settings['trash.interval'], checkpointMin: settings['trash.checkpoint.interval'] },
+  }).start()
+  if (emptier) closer.use(emptier)
+
+  env.log.info('namenode.started', { grpc: `${host}:${port}`, http: `${host}:${http.port}`, clusterId, poolId, safeMode: cluster.safeMode().on })
+  return {
+    uri: `quarry://${host}:${port}`, grpc: `${host}:${port}`, http: `${host}:${http.port}`, clusterId, poolId,
+    async drain() {
+      front.drain()
+      const giveUpMs = env.clock.monotonicMs() + settings['drain.timeout']
+      while (front.counters.inFlight > 0 && env.clock.monotonicMs() < giveUpMs) await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+    },
+    close: () => closer.close(),
+  }
+}
+
+/** Made at the first start, the same ever after. */
+function identity(store: NamespaceStore, env: Env): { clusterId: string; poolId: string } {
+  let clusterId = store.meta('cluster.id')
+  let poolId = store.meta('pool.id')
+  if (clusterId === undefined || poolId === undefined) {
+    clusterId = `CID-${randomBytes(16).toString('hex')}`
+    poolId = `BP-${randomBytes(4).readUInt32BE()}-${firstAddress()}-${env.clock.nowMs()}`
+    store.setMeta('cluster.id', clusterId)
+    store.setMeta('pool.id', poolId)
+  }
+  return { clusterId, poolId }
+}
+
+/** An address of this host for the pool's name: it only has to tell pools apart. */
+function firstAddress(): string {
+  const addresses = Object.values(os.networkInterfaces()).flatMap((list) => list ?? [])
+  return addresses.find((address) => address.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
+}
+
+function advertisedHost(settings: Settings): string {
+  if (settings['advertise'] !== '') return settings['advertise']
+  return settings['bind'] === '0.0.0.0' || settings['bind'] === '::' ? os.hostname() : settings['bind']
+}
+
+function clusterSettings(settings: Settings): ClusterSettings {
+  return {
+    replicationMin: settings['replication.min'], streamsMax: settings['redundancy.streams.max'], copyTimeoutMs: settings['redundancy.timeout'],
+    staleAfterMs: settings['stale.after'], deadAfterMs: settings['dead.after'],
+    safeMode: { threshold: Number(settings['safemode.threshold']), datanodesMin: settings['safemode.min.datanodes'], extensionMs: settings['safemode.extension'] },
+  }
+}
