@@ -1,0 +1,16 @@
+// `quarry dfsadmin`: what an operator asks of a cluster, in Hadoop's words.
+import type { GlobalOptions } from '../program.ts'
+
+export async function run(words: readonly string[], globals: GlobalOptions): Promise<number> {
+  const [{ runDfsadmin }, { processStreams }, { connectShell }, { takeGenericOptions }] = await Promise.all([
+    import('../shell/dfsadmin.ts'), import('../output/streams.ts'), import('../shell/connect.ts'), import('../shell/configuration.ts'),
+  ])
+  const { configuration, rest } = takeGenericOptions(words)
+  const streams = processStreams()
+  const fs = configuration.get('fs.defaultFS') ?? globals.fs
+  try {
+    return await runDfsadmin(rest, { streams, connect: () => connectShell({ ...globals, fs }) })
+  } finally {
+    await streams.out.flush()
+  }
+}

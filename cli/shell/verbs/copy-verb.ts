@@ -1,0 +1,172 @@
+// What put, get, cp and mv share: a destination named last, rules for when it must exist, and the way a file gets there: written
+// beside its target as NAME._COPYING_, then renamed, so that nobody sees half of it under its name.
+import { exists, inputOutput, isDirectory, notDirectory, notFound, PathError, UsageError } from '../errors.ts'
+import type { Item, WriteSource } from '../store.ts'
+import { Verb } from '../verb.ts'
+
+const copyingSuffix = '._COPYING_'
+
+export interface Preserve {
+  readonly times: boolean
+  readonly ownership: boolean
+  readonly permission: boolean
+}
+
+const preserveNothing: Preserve = { times: false, ownership: false, permission: false }
+export const preserveAll: Preserve = { times: true, ownership: true, permission: true }
+
+export abstract class CopyVerb extends Verb {
+  protected destination: Item | undefined
+  protected overwrite = false
+  /** Write to the target itself. */
+  protected direct = false
+  protected preserve: Preserve = preserveNothing
+
+  protected get target(): Item {
+    return this.destination as Item
+  }
+
+  /** The last path, taken off the others; the home directory when it is the only one. */
+  protected async takeRemoteDestination(paths: string[]): Promise<void> {
+    if (paths.length < 2) {
+      this.destination = await this.shell.item('.')
+      return
+    }
+    const pattern = paths.pop() as string
+    const found = await this.shell.expand(pattern)
+    if (found.length === 0) throw notFound(pattern)
+    if (found.length > 1) throw new PathError(pattern, 'INVALID_ARGUMENT', { text: 'Too many matches' })
+    this.destination = found[0]
+  }
+
+  protected async takeLocalDestination(paths: string[]): Promise<void> {
+    this.destination = await this.shell.localItem(paths.length < 2 ? '.' : paths.pop() as string)
+  }
+
+  protected override async processArguments(items: readonly Item[]): Promise<void> {
+    const { target } = this
+    if (items.length > 1) {
+      if (!target.stat) throw notFound(target.text)
+      if (!target.isDirectory) throw notDirectory(target.text)
+    } else if (target.stat) {
+      if (!target.isDirectory && !this.overwrite) throw exists(target.text)
+    } else if (!(await this.parentExists(target))) {
+      throw notFound(target.text, target.qualified)
+    }
+    await super.processArguments(items)
+  }
+
+  protected async parentExists(target: Item): Promise<boolean> {
+    return (await target.store.stat(target.looksLikeDirectory ? target.path : target.parent)) !== undefined
+  }
+
+  protected override async processPathArgument(source: Item): Promise<void> {
+    if (source.isDirectory && source.store === this.target.store) {
+      const target = await this.targetOf(source)
+      if (target.path === source.path) throw new PathError(source.text, 'INVALID_ARGUMENT', { text: 'are identical', target: target.qualified })
+      if (target.path.startsWith(source.path === '/' ? '/' : `${source.path}/`)) {
+        throw new PathError(source.text, 'INVALID_ARGUMENT', { text: 'is a subdirectory of itself', target: target.text })
+      }
+    }
+    await super.processPathArgument(source)
+  }
+
+  protected override async processPath(source: Item): Promise<void> {
+    await this.processPair(source, await this.targetOf(source))
+  }
+
+  protected async processPair(source: Item, target: Item): Promise<void> {
+    if (!source.isDirectory) await this.copyFile(source, target)
+    else if (!this.recursive) throw isDirectory(source.text)
+  }
+
+  protected override async recurse(directory: Item): Promise<void> {
+    const outer = this.destination
+    try {
+      const target = await this.targetOf(directory)
+      this.destination = target
+      if (!target.stat) {
+        await target.store.mkdirs(target.path)
+        await target.refresh()
+      } else if (!target.isDirectory) {
+        throw notDirectory(target.text)
+      }
+      await super.recurse(directory)
+      await this.keepAttributes(directory, target)
+    } finally {
+      this.destination = outer
+    }
+  }
+
+  /** Into a directory, or the destination itself. */
+  protected async targetOf(source: Item): Promise<Item> {
+    const { target } = this
+    const into = this.depth > 0 || target.isDirectory || target.looksLikeDirectory
+    return into ? target.lookUpChild(source.name) : target
+  }
+
+  protected async copyFile(source: Item, target: Item): Promise<void> {
+    const { signal } = this.shell.streams
+    await this.copyBytes(await source.store.read(source.path, signal), target, source.text)
+    await this.keepAttributes(source, target)
+  }
+
+  protected async copyBytes(source: WriteSource, target: Item, label: string): Promise<void> {
+    if (target.stat && (target.isDirectory || !this.overwrite)) {
+      await discard(source)
+      throw exists(target.text)
+    }
+    const { signal, progress } = this.shell.streams
+    const written = this.direct ? target : target.withSuffix(copyingSuffix)
+    const meter = progress && new (await import('../../output/progress.ts')).Progress(progress, label, source.length)
+    let kept = false
+    try {
+      await target.store.write(written.path, source, { signal, onBytes: meter && ((bytes) => meter.update(bytes)) })
+      if (!this.direct) await this.#moveInPlace(written, target)
+      kept = true
+    } finally {
+      meter?.close()
+      // What was written half must not stay, and the failure that brought us here is the one to tell.
+      if (!kept && !this.direct) await target.store.delete(written.path, false).catch(() => false)
+    }
+  }
+
+  async #moveInPlace(written: Item, target: Item): Promise<void> {
+    if (target.stat && !(await target.store.delete(target.path, false))) throw inputOutput(target.text, { operation: 'delete' })
+    if (!(await target.store.rename(written.path, target.path))) {
+      throw inputOutput(written.text, { operation: 'rename', target: target.text })
+    }
+  }
+
+  protected async keepAttributes(source: Item, target: Item): Promise<void> {
+    const { stat } = source
+    if (!stat) return
+    if (this.preserve.times) await target.store.setTimes(target.path, stat.mtimeMs, stat.atimeMs)
+    if (this.preserve.ownership) {
+      const [owner, group] = await this.ownership(source)
+      await target.store.setOwner(target.path, owner, group)
+    }
+    if (this.preserve.permission) await target.store.setPermission(target.path, stat.permission)
+  }
+
+  /** Owner and group by name. */
+  protected async ownership(source: Item): Promise<readonly [string, string]> {
+    const { owner = '', group = '' } = source.stat ?? {}
+    if (source.store !== this.shell.local) return [owner, group]
+    const { nameOfId } = await import('../local-users.ts')
+    return [await nameOfId('user', owner), await nameOfId('group', group)]
+  }
+}
+
+async function discard(source: WriteSource): Promise<void> {
+  // Ending the iteration closes what is behind it.
+  for await (const _ of source.bytes) break
+}
+
+/** -t N and -q N are taken for compatibility: one pipeline keeps the disks busy here. */
+export function checkThreads(values: ReadonlyMap<string, string>): void {
+  for (const name of ['t', 'q']) {
+    const value = values.get(name)
+    if (value !== undefined && !/^[+-]?\d+$/.test(value)) throw new UsageError(`For input string: "${value}"`)
+  }
+}

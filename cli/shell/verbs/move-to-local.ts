@@ -1,0 +1,9 @@
+import { ShellError } from '../errors.ts'
+import { Verb } from '../verb.ts'
+
+/** Named in Hadoop's usage, and never built there. */
+export class MoveToLocal extends Verb {
+  protected options(): string[] {
+    throw new ShellError("Option '-moveToLocal' is not implemented yet.", 'UNSUPPORTED')
+  }
+}
