@@ -15,7 +15,7 @@ export type { QueryOptions, Row } from './exec/query.ts'
 export { QueryResult } from './exec/query.ts'
 export { explainText, type Explain, type ExplainAttempt, type ExplainFragment } from './exec/explain.ts'
 export { distinctNames, rowToJson, valueToJson, valueToText, type Column, type Shape, type Value } from './values.ts'
-export { computeServices, type ExtraService } from './service/compute-service.ts'
+export { computeServices } from './agent/main.ts'
 
 /**
  * Runs one SELECT over one Parquet file of the cluster: FROM '/path/of/file.parquet'. WHERE, the expressions and the partial

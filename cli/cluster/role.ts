@@ -70,8 +70,12 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
 }
 
 async function startDatanodeRole(settings: Settings, log: Logger): Promise<Running> {
-  const { startDatanode } = await import('../../datanode/main.ts')
-  const datanode = await startDatanode({ settings, env: systemEnv(log) })
+  const env = systemEnv(log)
+  const [{ startDatanode }, compute] = await Promise.all([
+    import('../../datanode/main.ts'),
+    settings['compute'] ? import('../../compute/index.ts') : undefined,
+  ])
+  const datanode = await startDatanode({ settings, env, ...(compute && { services: compute.computeServices(settings, env) }) })
   const { uuid, grpc, http, dirs } = datanode
   return {
     ready: { kind: 'ready', role: 'datanode', pid: process.pid, grpc, http, uuid, dirs },

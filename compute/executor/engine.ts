@@ -9,10 +9,7 @@ import { DuckDBInstance, DuckDBTypeId, type DuckDBConnection, type DuckDBResult,
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Column, Shape, Value } from '../values.ts'
 import type { EngineOptions, SqlEngine } from './protocol.ts'
-
-/** Text of DuckDB: quoted, with quotes doubled. */
-export const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`
-export const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`
+import { sqlText } from './text.ts'
 
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const spill = path.join(options.jail, 'spill')

@@ -31,12 +31,8 @@ const fragmentDeadlineMs = 10 * 60_000
 /** Fragments that run, wait or are being sent; beyond it a caller is told to come later. */
 const fragmentsMax = 512
 
-/** What a datanode with a compute agent serves: hand it to startDatanode as `services`. Empty when `compute` is off. */
-export function computeServices(settings: Settings, env: Env): (local: LocalReplicas) => ExtraService[] {
-  return (local) => (settings.compute ? [computeService(settings, env, local)] : [])
-}
-
-function computeService(settings: Settings, env: Env, local: LocalReplicas): ExtraService {
+/** The Compute service beside a datanode; nothing is started before the first fragment arrives. */
+export function computeService(settings: Settings, env: Env, local: LocalReplicas): ExtraService {
   const log = env.log.child({ part: 'compute' })
   const dir = path.join(local.scratchDir, 'compute')
   const remote = grpcRemoteBlocks(new DatanodeClients())
