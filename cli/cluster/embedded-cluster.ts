@@ -1,11 +1,10 @@
 // The embedded cluster: one namenode and some datanodes, each its own process on this machine, in one directory.
 //
-// start() takes the directory, writes a settings file for each role, starts all of them at the same time (a datanode keeps trying
-// until its namenode answers), and is done when every datanode is live and safe mode is over. stop() drains the datanodes while the
+// start() takes the directory, writes a settings file for each role, starts all of them at the same time (a datanode loads its code
+// and begins when the namenode answers), and is done when every datanode is live and safe mode is over. stop() drains the datanodes while the
 // namenode still answers, so that open files can be finished, and the namenode last.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { FileSystem } from '../../client/index.ts'
 import { defaultSettings, formatSettings, loadSettings } from '../../common/config.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { OptionName, Settings } from '../../common/options.ts'
@@ -25,6 +24,7 @@ import {
   type RunningRecord,
   type RunningRole,
 } from './directory.ts'
+import { askNamenode } from './namenode-status.ts'
 import { probePort } from './ports.ts'
 import { RoleProcess } from './role-process.ts'
 import type { RoleName, RoleReady } from './role-messages.ts'
@@ -63,7 +63,8 @@ export interface ClusterDescription {
 
 const datanodesMax = 64
 const readyWithinMs = 60_000
-const pollMs = 25
+const pollMs = 15
+const askWithinMs = 10_000
 /** Beyond drain.timeout: what a role may take to close its files before it is killed. */
 const stopGraceMs = 5_000
 /** Options that `up` decides for each role by itself. */
@@ -117,7 +118,7 @@ export class EmbeddedCluster {
       const roles = await allReady(dir, processes, options.signal)
       const uri = roles[0]?.ready.uri ?? plan.uri
       await clusterReady(
-        uri,
+        roles[0]?.ready.http ?? '',
         roles.slice(1).map((role) => role.ready.uuid as string),
         processes,
         options.signal,
@@ -207,7 +208,8 @@ async function planCluster(options: ClusterOptions, before: ClusterRecord | unde
     role: 'client',
   })
   const port = await choosePort(options, given, before)
-  const settings: Settings = { ...given, port }
+  // The namenode keeps its HTTP port, too, when it is started again by hand.
+  const settings: Settings = { ...given, port, 'http.port': await probePort(given['bind'], given['http.port']) }
   const record: ClusterRecord = {
     layout: layoutVersion,
     port,
@@ -284,7 +286,12 @@ function rolePlaceholder(dir: string, process: RoleProcess): RunningRole {
 
 /** Every role has said that it is ready; the first failure of one is thrown. */
 async function allReady(dir: string, processes: readonly RoleProcess[], signal: AbortSignal | undefined): Promise<ReadyRole[]> {
+  const [namenode, ...datanodes] = processes
   const messages = Promise.all(processes.map((process) => process.ready))
+  void namenode?.ready.then(
+    () => datanodes.forEach((process) => process.go()),
+    () => {},
+  )
   const ready = await within(
     messages,
     readyWithinMs,
@@ -307,7 +314,7 @@ async function allReady(dir: string, processes: readonly RoleProcess[], signal: 
 
 /** Every datanode is live and safe mode is over. */
 async function clusterReady(
-  uri: string,
+  namenodeHttp: string,
   uuids: readonly string[],
   processes: readonly RoleProcess[],
   signal: AbortSignal | undefined,
@@ -323,9 +330,8 @@ async function clusterReady(
     }),
   )
   died.catch(() => {})
-  await using fs = await FileSystem.connect(uri, { connectTimeoutMs: readyWithinMs })
   for (;;) {
-    const missing = await Promise.race([notReadyBecause(fs, uuids), died])
+    const missing = await Promise.race([notReadyBecause(namenodeHttp, uuids), died])
     if (missing === undefined) return
     signal?.throwIfAborted()
     if (performance.now() - startedMs > readyWithinMs)
@@ -334,13 +340,12 @@ async function clusterReady(
   }
 }
 
-async function notReadyBecause(fs: FileSystem, uuids: readonly string[]): Promise<string | undefined> {
-  const report = await fs.datanodes('live')
-  const live = new Set(report.map((node) => node.datanode?.uuid))
+async function notReadyBecause(namenodeHttp: string, uuids: readonly string[]): Promise<string | undefined> {
+  const status = await askNamenode(namenodeHttp, askWithinMs)
+  const live = new Set(status.datanodes.filter((node) => node.state === 'live').map((node) => node.uuid))
   const missing = uuids.filter((uuid) => !live.has(uuid))
   if (missing.length > 0) return `${missing.length} of ${uuids.length} datanodes are not live yet`
-  const stats = await fs.stats()
-  return stats.safeMode ? `safe mode: ${stats.safeModeReason}` : undefined
+  return status.safeMode.on ? `safe mode: ${status.safeMode.reason}` : undefined
 }
 
 async function within<T>(work: Promise<T>, ms: number, message: () => string, signal: AbortSignal | undefined): Promise<T> {

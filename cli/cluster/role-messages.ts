@@ -27,7 +27,7 @@ export interface RoleFailed {
 
 export type FromRole = RoleReady | RoleFailed
 
-/** Tells a role to go on when the channel closes; without it a role stops when the process that started it is gone. */
-export interface StayAlone {
-  readonly kind: 'stay'
+/** `go`: the namenode answers, a datanode may begin. `stay`: go on when this channel closes; else a role stops with its starter. */
+export interface ToRole {
+  readonly kind: 'go' | 'stay'
 }

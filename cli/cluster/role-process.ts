@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { withoutOptionVariables } from '../../common/config.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { identityOf, type ProcessIdentity } from './process-identity.ts'
-import type { FromRole, RoleName, RoleReady, StayAlone } from './role-messages.ts'
+import type { FromRole, RoleName, RoleReady, ToRole } from './role-messages.ts'
 
 /** A log larger than this is set aside as NAME.log.1 before the role starts. */
 const logBytesMax = 16 * 1024 * 1024
@@ -67,11 +67,17 @@ export class RoleProcess {
     if (this.#exit === undefined) this.#child.kill(signal)
   }
 
+  /** Tells a datanode that its namenode answers. */
+  go(): void {
+    if (this.#child.connected) this.#child.send({ kind: 'go' } satisfies ToRole, () => {})
+  }
+
   /** Lets the role go on without this process. */
   async release(): Promise<void> {
     if (this.#exit !== undefined || !this.#child.connected) return
-    const stay: StayAlone = { kind: 'stay' }
-    await new Promise<void>((resolve, reject) => this.#child.send(stay, (error) => (error === null ? resolve() : reject(error))))
+    await new Promise<void>((resolve, reject) =>
+      this.#child.send({ kind: 'stay' } satisfies ToRole, (error) => (error === null ? resolve() : reject(error))),
+    )
     this.#child.disconnect()
     this.#child.unref()
   }

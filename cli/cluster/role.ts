@@ -9,7 +9,7 @@ import type { LogFields, Logger } from '../../common/env.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Settings } from '../../common/options.ts'
 import { systemEnv } from '../../common/system-env.ts'
-import type { FromRole, RoleName, RoleReady, StayAlone } from './role-messages.ts'
+import type { FromRole, RoleName, RoleReady, ToRole } from './role-messages.ts'
 
 export interface RoleArguments {
   readonly config?: string | undefined
@@ -50,12 +50,12 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
     log.error('process.crashed', { error })
     process.exit(crashedExitCode)
   })
-  const signals = stopRequests()
+  const orders = listen()
   mkdirSync(settings['dir'], { recursive: true })
-  const running = role === 'namenode' ? await startNamenodeRole(settings, log) : await startDatanodeRole(settings, log)
+  const running = role === 'namenode' ? await startNamenodeRole(settings, log) : await startDatanodeRole(settings, log, orders.go)
   log.info('role.ready', { ...running.ready })
   tell(running.ready)
-  void signals.first.then((reason) => stop(running, settings, log, reason))
+  void orders.stop.then((reason) => stop(running, settings, log, reason))
 }
 
 async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
@@ -69,12 +69,14 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
   }
 }
 
-async function startDatanodeRole(settings: Settings, log: Logger): Promise<Running> {
+async function startDatanodeRole(settings: Settings, log: Logger, go: Promise<void>): Promise<Running> {
   const env = systemEnv(log)
   const [{ startDatanode }, compute] = await Promise.all([
     import('../../datanode/main.ts'),
     settings['compute'] ? import('../../compute/index.ts') : undefined,
   ])
+  // The code is loaded while the namenode starts; asking before it answers would only wait for the next attempt.
+  await go
   const datanode = await startDatanode({ settings, env, ...(compute && { services: compute.computeServices(settings, env) }) })
   const { uuid, grpc, http, dirs } = datanode
   return {
@@ -104,10 +106,21 @@ async function stop(running: Running, settings: Settings, log: Logger, reason: s
   }
 }
 
-/** The first reason to stop; a second signal ends the process at once. */
-function stopRequests(): { readonly first: Promise<string> } {
+interface Orders {
+  /** The namenode answers; at once where nobody else started this role. */
+  readonly go: Promise<void>
+  /** The first reason to stop; a second signal ends the process at once. */
+  readonly stop: Promise<string>
+}
+
+function listen(): Orders {
+  const supervised = process.send !== undefined
   let asked = false
-  const first = new Promise<string>((resolve) => {
+  let stay = false
+  let onGo = () => {}
+  const go = new Promise<void>((resolve) => (onGo = resolve))
+  if (!supervised) onGo()
+  const stop = new Promise<string>((resolve) => {
     const request = (reason: string) => {
       if (asked && reason.startsWith('SIG')) process.exit(1)
       asked = true
@@ -115,16 +128,17 @@ function stopRequests(): { readonly first: Promise<string> } {
     }
     process.on('SIGTERM', request)
     process.on('SIGINT', request)
-    if (process.send === undefined) return
-    let stay = false
-    process.on('message', (message: StayAlone) => {
-      if (message.kind === 'stay') stay = true
+    if (!supervised) return
+    process.on('message', (message: ToRole) => {
+      if (message.kind === 'go') onGo()
+      else stay = true
     })
     process.on('disconnect', () => {
+      onGo()
       if (!stay) request('the process that started this role is gone')
     })
   })
-  return { first }
+  return { go, stop }
 }
 
 function tell(message: FromRole): void {

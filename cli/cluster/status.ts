@@ -1,8 +1,7 @@
 // What an embedded cluster is doing: who runs it, which datanodes are live, what it holds.
-import { FileSystem } from '../../client/index.ts'
-import type { FileSystemStats } from '../../client/types.ts'
 import { describeRunning, type ClusterDescription } from './embedded-cluster.ts'
 import { logFileOf, readCluster, readRunning, type RunningRecord } from './directory.ts'
+import { askNamenode, type NamenodeStatus } from './namenode-status.ts'
 import { isAlive } from './process-identity.ts'
 import { lastLogLines } from './role-process.ts'
 
@@ -22,12 +21,15 @@ export interface RoleStatus {
   readonly lastLog?: readonly string[]
 }
 
+export type ClusterContents = NamenodeStatus['namespace'] &
+  NamenodeStatus['capacity'] & { readonly safeMode: boolean; readonly safeModeReason: string }
+
 export interface ClusterStatus extends Partial<ClusterDescription> {
   readonly state: ClusterState
   readonly dir: string
   readonly startedAtMs?: number
   readonly roles: readonly RoleStatus[]
-  readonly fs?: FileSystemStats
+  readonly fs?: ClusterContents
 }
 
 /** One question must not hang on a namenode that is gone. */
@@ -42,25 +44,22 @@ export async function clusterStatus(dir: string): Promise<ClusterStatus> {
   const base = { ...description, startedAtMs: running.startedAtMs }
   if (!running.ready) return { ...base, state: 'starting', roles: rolesOf(dir, running, new Map()) }
   try {
-    await using fs = await FileSystem.connect(running.uri, { connectTimeoutMs: askWithinMs, callTimeoutMs: askWithinMs })
-    return await askCluster(fs, dir, running)
+    return await askCluster(dir, running, askWithinMs)
   } catch {
     return { ...base, state: 'degraded', roles: rolesOf(dir, running, new Map()) }
   }
 }
 
-/** The same over a connection that is already there. Rejects when the namenode does not answer. */
-export async function askCluster(fs: FileSystem, dir: string, running: RunningRecord): Promise<ClusterStatus> {
-  const [report, stats] = await Promise.all([fs.datanodes('all'), fs.stats()])
+/** Of a cluster that was ready. Rejects when its namenode does not answer. */
+export async function askCluster(dir: string, running: RunningRecord, withinMs: number): Promise<ClusterStatus> {
+  const { datanodes, namespace, capacity, safeMode } = await askNamenode(running.roles[0]?.http ?? '', withinMs)
   const live = new Map(
-    report.map((node) => [
-      node.datanode?.uuid ?? '',
-      { live: node.live && !node.stale, blocks: node.blocks, used: node.dfsUsed, remaining: node.remaining },
-    ]),
+    datanodes.map(({ uuid, state, blocks, used, remaining }) => [uuid ?? '', { live: state === 'live', blocks, used, remaining }]),
   )
   const roles = rolesOf(dir, running, live, true)
-  const whole = roles.every((role) => role.alive && role.live) && !stats.safeMode && stats.missingBlocks === 0
-  return { ...describeRunning(dir, running), startedAtMs: running.startedAtMs, state: whole ? 'ready' : 'degraded', roles, fs: stats }
+  const holds: ClusterContents = { ...namespace, ...capacity, safeMode: safeMode.on, safeModeReason: safeMode.reason }
+  const whole = roles.every((role) => role.live) && !holds.safeMode && holds.missingBlocks === 0
+  return { ...describeRunning(dir, running), startedAtMs: running.startedAtMs, state: whole ? 'ready' : 'degraded', roles, fs: holds }
 }
 
 function rolesOf(
@@ -72,7 +71,13 @@ function rolesOf(
   return running.roles.map((role) => {
     const alive = isAlive(role)
     const known = role.uuid === undefined ? { live: namenodeAnswers } : (live.get(role.uuid) ?? { live: false })
-    return { name: role.name, pid: role.pid, alive, ...known, ...(!alive && { lastLog: lastLogLines(logFileOf(dir, role.name), 5) }) }
+    return {
+      name: role.name,
+      pid: role.pid,
+      alive,
+      ...known,
+      ...(!alive && !known.live && { lastLog: lastLogLines(logFileOf(dir, role.name), 5) }),
+    }
   })
 }
 
@@ -84,7 +89,7 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
     `Directory   ${status.dir}`,
   ]
   for (const role of status.roles) {
-    const state = !role.alive ? 'GONE' : role.live ? 'live' : role.name === 'namenode' ? 'does not answer' : 'silent'
+    const state = !role.alive && !role.live ? 'GONE' : role.live ? 'live' : role.name === 'namenode' ? 'does not answer' : 'silent'
     const holds =
       role.blocks === undefined ? '' : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
     lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}`)
@@ -95,7 +100,7 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
 }
 
 /** One line: files, blocks and what is wrong with them. */
-export function contentsText(stats: FileSystemStats): string {
+export function contentsText(stats: ClusterContents): string {
   const parts = [`${stats.files} files`, `${stats.blocks} blocks`, `${sizeText(stats.used)} used`, `${sizeText(stats.remaining)} free`]
   if (stats.underReplicated > 0) parts.push(`${stats.underReplicated} blocks short of copies`)
   if (stats.missingBlocks > 0) parts.push(`${stats.missingBlocks} blocks MISSING`)

@@ -1,7 +1,6 @@
 // `quarry up`: starts the embedded cluster and stays with it, or leaves it running.
 import process from 'node:process'
 import { parseDefinitions } from '../../common/config.ts'
-import { FileSystem } from '../../client/index.ts'
 import { clusterDir, readRunning } from './directory.ts'
 import { EmbeddedCluster, type ClusterDescription } from './embedded-cluster.ts'
 import { describeExit, type RoleProcess } from './role-process.ts'
@@ -83,7 +82,7 @@ async function attend(cluster: EmbeddedCluster, args: UpArguments, interrupt: In
   view?.start()
   const allGone = Promise.all(cluster.processes.map((role) => role.exited)).then(() => 'gone' as const)
   const reason = await Promise.race([interrupt.asked, allGone])
-  await view?.stop()
+  view?.stop()
   if (reason === 'gone') {
     await cluster.stop()
     say('Every process of the cluster has ended.')
@@ -116,7 +115,6 @@ function exitText(role: RoleProcess, cluster: EmbeddedCluster): string {
 class StatusLine {
   readonly #cluster: EmbeddedCluster
   readonly #terminal = process.stderr.isTTY === true
-  #connection: Promise<FileSystem> | undefined
   #timer: NodeJS.Timeout | undefined
   #shown = ''
   #asking = false
@@ -135,11 +133,9 @@ class StatusLine {
     if (this.#terminal && this.#shown !== '') process.stderr.write('\r\u001b[2K')
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     clearInterval(this.#timer)
     this.clear()
-    const fs = await this.#connection?.catch(() => undefined)
-    await fs?.close().catch(() => {})
   }
 
   async #refresh(): Promise<void> {
@@ -156,12 +152,10 @@ class StatusLine {
     const running = readRunning(this.#cluster.dir)
     if (running === undefined) return 'the cluster is gone'
     try {
-      this.#connection ??= FileSystem.connect(this.#cluster.uri, { connectTimeoutMs: askWithinMs, callTimeoutMs: askWithinMs })
-      const status = await askCluster(await this.#connection, this.#cluster.dir, running)
+      const status = await askCluster(this.#cluster.dir, running, askWithinMs)
       const datanodes = status.roles.filter((role) => role.name !== 'namenode')
-      return `${datanodes.filter((role) => role.alive && role.live).length}/${datanodes.length} datanodes live, ${status.fs === undefined ? '' : contentsText(status.fs)}`
+      return `${datanodes.filter((role) => role.live).length}/${datanodes.length} datanodes live, ${status.fs === undefined ? '' : contentsText(status.fs)}`
     } catch {
-      this.#connection = undefined
       return 'the namenode does not answer'
     }
   }
