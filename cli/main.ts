@@ -60,7 +60,7 @@ async function showHelp(command: string | undefined, words: readonly string[]): 
 async function runRegistered(name: string, words: readonly string[], globals: GlobalOptions): Promise<undefined> {
   const [{ Command, CommanderError }, { register }] = await Promise.all([import('commander'), registeredCommands[name]!.load()])
   const program = new Command('quarry').option('--fs <uri>').option('--user <name>').option('--json').exitOverride()
-  program.configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'quarry: ')) })
+  program.configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'quarry: ').replace('\n(Did', ' (Did')) })
   register(program)
   for (const child of program.commands) inherit(child)
   const leading = [...(globals.fs ? ['--fs', globals.fs] : []), ...(globals.user ? ['--user', globals.user] : []), ...(globals.json ? ['--json'] : [])]
