@@ -10,8 +10,9 @@ import { messageBytesMax } from '../../common/limits.ts'
 import { codec } from '../codec.ts'
 import type { Init } from '../codec.ts'
 import type {
-  BlockChecksumReply, BlockChecksumRequest, DatanodeId, Packet, ReadFrame, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply,
-  TransferRequest, WriteHeader, WriteReply,
+  BlockChecksumReply, BlockChecksumRequest, DatanodeId, FinishReplicaRecoveryReply, FinishReplicaRecoveryRequest, InitReplicaRecoveryReply,
+  InitReplicaRecoveryRequest, Packet, ReadFrame, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteHeader,
+  WriteReply,
 } from '../gen/messages.ts'
 import { decodeReadFrame, encodeWriteHeader, packetFrame } from './packet-codec.ts'
 import type { OutgoingMessage, Received } from './packet-codec.ts'
@@ -45,6 +46,8 @@ export interface DatanodeClient {
   replicaInfo(request: Init<ReplicaInfoRequest>, options?: DatanodeCallOptions): Promise<ReplicaInfoReply>
   blockChecksum(request: Init<BlockChecksumRequest>, options?: DatanodeCallOptions): Promise<BlockChecksumReply>
   transferBlock(request: Init<TransferRequest>, options?: DatanodeCallOptions): Promise<TransferReply>
+  initReplicaRecovery(request: Init<InitReplicaRecoveryRequest>, options?: DatanodeCallOptions): Promise<InitReplicaRecoveryReply>
+  finishReplicaRecovery(request: Init<FinishReplicaRecoveryRequest>, options?: DatanodeCallOptions): Promise<FinishReplicaRecoveryReply>
 }
 
 const unaryDeadlineMs = 60_000
@@ -97,6 +100,8 @@ const unary = {
   replicaInfo: { path: `${service}ReplicaInfo`, request: codec('ReplicaInfoRequest'), reply: codec('ReplicaInfoReply') },
   blockChecksum: { path: `${service}BlockChecksum`, request: codec('BlockChecksumRequest'), reply: codec('BlockChecksumReply') },
   transferBlock: { path: `${service}TransferBlock`, request: codec('TransferRequest'), reply: codec('TransferReply') },
+  initReplicaRecovery: { path: `${service}InitReplicaRecovery`, request: codec('InitReplicaRecoveryRequest'), reply: codec('InitReplicaRecoveryReply') },
+  finishReplicaRecovery: { path: `${service}FinishReplicaRecovery`, request: codec('FinishReplicaRecoveryRequest'), reply: codec('FinishReplicaRecoveryReply') },
 }
 
 class GrpcDatanodeClient implements DatanodeClient {
@@ -141,6 +146,14 @@ class GrpcDatanodeClient implements DatanodeClient {
 
   transferBlock(request: Init<TransferRequest>, options?: DatanodeCallOptions): Promise<TransferReply> {
     return this.#unary(unary.transferBlock, request, options)
+  }
+
+  initReplicaRecovery(request: Init<InitReplicaRecoveryRequest>, options?: DatanodeCallOptions): Promise<InitReplicaRecoveryReply> {
+    return this.#unary(unary.initReplicaRecovery, request, options)
+  }
+
+  finishReplicaRecovery(request: Init<FinishReplicaRecoveryRequest>, options?: DatanodeCallOptions): Promise<FinishReplicaRecoveryReply> {
+    return this.#unary(unary.finishReplicaRecovery, request, options)
   }
 
   close(): void {

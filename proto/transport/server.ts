@@ -52,7 +52,14 @@ export function createGrpcServer(): GrpcServer {
     'grpc.enable_channelz': 0,
   })
   const http2Servers: http2.Http2Server[] = []
-  widenWindows(server as unknown as ServerInside, http2Servers)
+  const sessions = new Set<http2.ServerHttp2Session>()
+  widenWindows(server as unknown as ServerInside, (made) => {
+    http2Servers.push(made)
+    made.on('session', (session) => {
+      sessions.add(session)
+      session.once('close', () => sessions.delete(session))
+    })
+  })
   let closed: Promise<void> | undefined
 
   async function finish(): Promise<void> {
@@ -61,6 +68,8 @@ export function createGrpcServer(): GrpcServer {
       else resolve()
     }))
     server.forceShutdown()
+    // Without channelz grpc-js does not know its sessions, and a server closes only when its last connection does.
+    for (const session of sessions) session.destroy()
     await Promise.all(down)
   }
 
@@ -83,14 +92,14 @@ export function createGrpcServer(): GrpcServer {
   }
 }
 
-function widenWindows(inside: ServerInside, http2Servers: http2.Http2Server[]): void {
+function widenWindows(inside: ServerInside, onMade: (made: http2.Http2Server) => void): void {
   assert(typeof inside.createHttp2Server === 'function' && typeof inside.commonServerOptions === 'object', 'grpc-js no longer makes its http2 servers where we widen their windows')
   inside.commonServerOptions.settings = { ...inside.commonServerOptions.settings, initialWindowSize: streamWindowBytes, maxFrameSize: frameBytesMax }
   const create = inside.createHttp2Server.bind(inside)
   inside.createHttp2Server = (credentials) => {
     const made = create(credentials)
     made.on('session', (session) => session.setLocalWindowSize(sessionWindowBytes))
-    http2Servers.push(made)
+    onMade(made)
     return made
   }
 }

@@ -1,0 +1,161 @@
+// Builds a datanode from its parts and stops it in order.
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { Closer } from '../common/closer.ts'
+import { isLoopback, parseNamenodeUri } from '../common/config.ts'
+import type { Env } from '../common/env.ts'
+import { QuarryError, toQuarryError } from '../common/errors.ts'
+import { hostId } from '../common/host-id.ts'
+import type { Settings } from '../common/options.ts'
+import type { serviceDefinition } from '../proto/codec.ts'
+import type { Init, DatanodeId, LocalReplicas } from '../proto/ports.ts'
+import { DatanodeClients } from '../proto/transport/datanode-client.ts'
+import { createGrpcServer } from '../proto/transport/server.ts'
+import { DatanodeService } from './service/datanode-service.ts'
+import { serveHttp } from './service/http.ts'
+import { CheckedReplicas } from './service/local-replicas.ts'
+import { DatanodeMetrics, metricsText } from './service/metrics.ts'
+import { ReplicaStore } from './store/replica-store.ts'
+import { recoverBlock } from './workers/block-recovery.ts'
+import { Deletions } from './workers/deletions.ts'
+import { NamenodeSession } from './workers/namenode-session.ts'
+import { Transfers } from './workers/transfers.ts'
+
+/** A service of another part of the program that is served beside the blocks. */
+export interface ExtraService {
+  readonly definition: ReturnType<typeof serviceDefinition>
+  readonly handlers: Record<string, unknown>
+  close(): Promise<void>
+}
+
+export interface DatanodeOptions {
+  readonly settings: Settings
+  readonly env: Env
+  readonly services?: (local: LocalReplicas) => ExtraService[]
+  /** The namenode refused this node while it ran. Without it the error is thrown where nobody catches it: the process ends. */
+  readonly onRefused?: (error: QuarryError) => void
+}
+
+export interface RunningDatanode {
+  readonly uuid: string
+  readonly grpc: string
+  readonly http: string
+  readonly dirs: readonly string[]
+  /** Takes no new streams, lets the open ones finish within drain.timeout, tells the namenode, and closes. */
+  drain(): Promise<void>
+  /** Stops at once. Idempotent. */
+  close(): Promise<void>
+}
+
+const softwareVersion = '0.1.0'
+/** startDatanode waits this long for the first answer of the namenode; after that the node runs and keeps trying. */
+const firstAnswerMs = 3_000
+/** Streams are looked at this often while draining. */
+const drainPollMs = 20
+
+export async function startDatanode(options: DatanodeOptions): Promise<RunningDatanode> {
+  const { settings } = options
+  const env: Env = { ...options.env, log: options.env.log.child({ role: 'datanode' }) }
+  checkSettings(settings)
+  const closer = new Closer()
+  try {
+    const dirs = settings['data.dirs'].length > 0 ? settings['data.dirs'] : [join(settings['dir'], 'data')]
+    const store = await ReplicaStore.open({ dirs, limits: { reserved: settings['reserved'], capacity: settings['capacity'] }, env, sync: settings['sync.on.close'] })
+    closer.use(store)
+    const clients = closer.use(new DatanodeClients())
+    const metrics = new DatanodeMetrics()
+    const server = createGrpcServer()
+    // Set once the ports are known; nothing is reported before.
+    let session: NamenodeSession | undefined
+    const reportBad: NamenodeSession['reportBad'] = (...bad) => session?.reportBad(...bad)
+    const transfers = new Transfers({ env, store, clients, metrics, reportBad })
+    const deletions = new Deletions({ env, store, metrics })
+    closer.use(deletions)
+    const service = new DatanodeService({ env, store, clients, transfers, metrics, streamsMax: settings['datanode.streams.max'], localReads: settings['local.reads'] })
+    service.addTo(server)
+    for (const extra of options.services?.(new CheckedReplicas({ store, reportBad })) ?? []) {
+      closer.use(extra)
+      server.add(extra.definition, extra.handlers)
+    }
+    closer.use(server)
+    const host = settings['bind']
+    const port = await server.listen(host, settings['port'])
+    const address = settings['advertise'] || host
+    const http = await serveHttp(host, settings['http.port'], {
+      health: () => ({ ok: session?.state === 'registered', reason: `not registered with the namenode (${session?.state ?? 'starting'})` }),
+      status: () => ({
+        uuid: store.datanodeUuid, clusterId: store.clusterId, poolId: store.poolId, namenode: settings['namenode'], session: session?.state ?? 'starting',
+        grpc: `${address}:${port}`, rack: settings['rack'], blocks: store.size, ...metrics, deletionsWaiting: deletions.waiting,
+        storages: store.storages.map((storage) => ({ dir: storage.paths.root, uuid: storage.uuid, blocks: storage.finalized, used: storage.used, ...storage.space() })),
+      }),
+      metrics: () => metricsText(metrics, store),
+    })
+    closer.use(http)
+    const namenode = parseNamenodeUri(settings['namenode'])
+    session = new NamenodeSession({
+      env, store, metrics, softwareVersion,
+      namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
+      datanode: datanodeId(store, settings, { address, port, httpPort: http.port }),
+      heartbeatMs: settings['heartbeat.interval'],
+      reportMs: settings['block.report.interval'],
+      commands: {
+        replicate: (command) => {
+          const block = command.block!
+          transfers.copy(block, command.targets).catch((error: unknown) => env.log.warn('replicate.failed', { blockId: block.blockId, message: toQuarryError(error).message }))
+        },
+        invalidate: (blocks) => deletions.add(blocks),
+        recover: (command) => void recoverBlock({ env, clients, poolId: () => store.poolId, send: (message) => session?.send(message) }, command),
+      },
+    })
+    closer.use(session)
+    session.start()
+    await firstAnswer(session, env)
+    session.onRefused((error) => {
+      if (options.onRefused) options.onRefused(error)
+      else setImmediate(() => { throw error })
+    })
+    env.log.info('datanode.started', { uuid: store.datanodeUuid, grpc: `${address}:${port}`, dirs, blocks: store.size })
+    const running = session
+    return {
+      uuid: store.datanodeUuid,
+      grpc: `${address}:${port}`,
+      http: `${address}:${http.port}`,
+      dirs,
+      async drain() {
+        service.drain()
+        running.goodbye('the datanode stops')
+        const until = env.clock.monotonicMs() + settings['drain.timeout']
+        while (metrics.readers + metrics.writers + metrics.transfers > 0 && env.clock.monotonicMs() < until) await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+        await closer.close()
+      },
+      close: () => closer.close(),
+    }
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+}
+
+function checkSettings(settings: Settings): void {
+  if (!isLoopback(settings['bind']) && !settings['insecure']) {
+    throw new QuarryError('CONFIG', `Nothing authenticates callers yet, so a datanode listens on loopback only. Set bind to 127.0.0.1, or accept the risk with --insecure (bind is ${settings['bind']}).`)
+  }
+  if (settings['data.dirs'].length === 0 && settings['dir'] === '') throw new QuarryError('CONFIG', 'A datanode needs a place for its blocks: set data.dirs or dir.')
+  if (settings['namenode'] === '') throw new QuarryError('CONFIG', 'A datanode needs its namenode: set namenode, such as quarry://127.0.0.1:8021.')
+}
+
+function datanodeId(store: ReplicaStore, settings: Settings, doors: { address: string; port: number; httpPort: number }): Init<DatanodeId> {
+  return {
+    uuid: store.datanodeUuid, ip: doors.address, hostname: doors.address === '127.0.0.1' ? 'localhost' : hostname(),
+    grpcPort: doors.port, transferPort: 0, httpPort: doors.httpPort, ipcPort: 0, rack: settings['rack'], hostId: hostId(),
+  }
+}
+
+/** A refusal at the first registration fails the start; an absent namenode does not. */
+async function firstAnswer(session: NamenodeSession, env: Env): Promise<void> {
+  let stop = () => {}
+  const late = new Promise<undefined>((resolve) => (stop = env.clock.after(firstAnswerMs, () => resolve(undefined))))
+  const outcome = await Promise.race([session.outcome, late])
+  stop()
+  if (outcome?.kind === 'refused') throw outcome.error
+}

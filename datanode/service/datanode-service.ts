@@ -1,0 +1,207 @@
+// The gRPC door of a datanode: streams become pipeline runs and reads, calls become operations of the store.
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
+import type { Env } from '../../common/env.ts'
+import { QuarryError } from '../../common/errors.ts'
+import { serviceDefinition } from '../../proto/codec.ts'
+import { ReplicaState } from '../../proto/ports.ts'
+import type {
+  BlockChecksumReply, BlockChecksumRequest, DatanodeId, FinishReplicaRecoveryReply, FinishReplicaRecoveryRequest, Init, InitReplicaRecoveryReply,
+  InitReplicaRecoveryRequest, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteFrame, WriteHeader, WriteReply,
+} from '../../proto/ports.ts'
+import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
+import { decodeWriteFrame } from '../../proto/transport/packet-codec.ts'
+import type { OutgoingMessage, Received } from '../../proto/transport/packet-codec.ts'
+import type { GrpcServer } from '../../proto/transport/server.ts'
+import { statusOf } from '../../proto/transport/status.ts'
+import { Inbox, Outbox } from '../../proto/transport/streams.ts'
+import { runPipeline } from '../core/pipeline.ts'
+import type { IncomingPacket } from '../core/pipeline.ts'
+import type { ReplicaWriter } from '../core/replica.ts'
+import { blockChecksum } from '../store/block-checksum.ts'
+import { checksummer } from '../store/checksum-file.ts'
+import { ReplicaReader } from '../store/replica-reader.ts'
+import type { ReplicaStore } from '../store/replica-store.ts'
+import type { Transfers } from '../workers/transfers.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { connectDownstream } from './downstream.ts'
+import type { DatanodeMetrics } from './metrics.ts'
+import { serveRead } from './read-block.ts'
+
+export interface ServiceDeps {
+  readonly env: Env
+  readonly store: ReplicaStore
+  readonly clients: DatanodeClients
+  readonly transfers: Transfers
+  readonly metrics: DatanodeMetrics
+  readonly streamsMax: number
+  readonly localReads: boolean
+}
+
+type WriteCall = ServerDuplexStream<Received<WriteFrame>, Init<WriteReply>>
+type ReadCall = ServerWritableStream<ReadRequest, OutgoingMessage>
+type Unary<Q, R> = (call: ServerUnaryCall<Q, R>, callback: (error: unknown, reply?: Init<R>) => void) => void
+
+export class DatanodeService {
+  readonly #deps: ServiceDeps
+  readonly #pool = new BufferPool()
+  #draining = false
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps
+  }
+
+  addTo(server: GrpcServer): void {
+    const definition = serviceDefinition('Datanode')
+    definition['writeBlock'] = { ...definition['writeBlock']!, requestDeserialize: decodeWriteFrame }
+    // Frames are encoded where they are made, so that their data is copied once.
+    definition['readBlock'] = { ...definition['readBlock']!, responseSerialize: ((frame: OutgoingMessage) => frame) as never }
+    server.add(definition, {
+      writeBlock: (call: WriteCall) => void this.#write(call),
+      readBlock: (call: ReadCall) => void this.#read(call),
+      replicaInfo: this.#unary<ReplicaInfoRequest, ReplicaInfoReply>((request, peer) => this.#replicaInfo(request, peer)),
+      blockChecksum: this.#unary<BlockChecksumRequest, BlockChecksumReply>((request) => this.#blockChecksum(request)),
+      transferBlock: this.#unary<TransferRequest, TransferReply>((request) => this.#transfer(request)),
+      initReplicaRecovery: this.#unary<InitReplicaRecoveryRequest, InitReplicaRecoveryReply>((request) => this.#initRecovery(request)),
+      finishReplicaRecovery: this.#unary<FinishReplicaRecoveryRequest, FinishReplicaRecoveryReply>((request) => this.#finishRecovery(request)),
+    })
+  }
+
+  /** Refuses new streams from now on. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  async #write(call: WriteCall): Promise<void> {
+    const { metrics, env } = this.#deps
+    const frames = new Inbox<Received<WriteFrame>>(call, { peer: 'the writer' })
+    const outbox = new Outbox<Init<WriteReply>>(call, 'the writer')
+    metrics.writers++
+    try {
+      this.#admit()
+      const first = await frames.next()
+      const header = first.done ? null : (first.value as Received<WriteFrame>).header
+      if (header === null) throw new QuarryError('INVALID_ARGUMENT', 'A block stream begins with a header.')
+      this.#checkPool(header.poolId)
+      await runPipeline(header, this.#packets(frames), {
+        clock: env.clock,
+        log: env.log,
+        uuid: this.#deps.store.datanodeUuid,
+        openReplica: (asked) => this.#openReplica(asked),
+        adopt: (writer) => this.#deps.store.adopt(writer),
+        connect: (below) => connectDownstream(this.#deps.clients, header.targets[0]!.datanode as DatanodeId, below),
+        reply: (reply) => outbox.send(reply as Init<WriteReply>),
+      })
+      await outbox.flush()
+      outbox.end()
+    } catch (error) {
+      // Whoever went away needs no answer; grpc-js ignores one on a call that is over.
+      call.emit('error', statusOf(error))
+    } finally {
+      metrics.writers--
+      await frames.return()
+    }
+  }
+
+  async *#packets(frames: Inbox<Received<WriteFrame>>): AsyncGenerator<IncomingPacket> {
+    for (;;) {
+      const next = await frames.next()
+      if (next.done) return
+      const { packet, raw } = next.value as Received<WriteFrame>
+      if (packet === null) throw new QuarryError('INVALID_ARGUMENT', 'A block stream has one header.')
+      this.#deps.metrics.bytesWritten += packet.data.length
+      yield { packet, raw }
+    }
+  }
+
+  async #openReplica(header: WriteHeader): Promise<ReplicaWriter> {
+    const block = header.block ?? { blockId: 0, genstamp: 0, length: 0 }
+    return this.#deps.store.openWriter({
+      stage: header.stage,
+      blockId: block.blockId,
+      genstamp: block.genstamp,
+      newGenstamp: header.newGenstamp || block.genstamp,
+      minBytes: header.minBytes,
+      maxBytes: header.maxBytes,
+      sum: checksummer(header.checksum?.type ?? 2, header.checksum?.bytesPerChunk || 512),
+      storageUuid: header.storageUuid,
+      blockSize: header.blockSize,
+    })
+  }
+
+  async #read(call: ReadCall): Promise<void> {
+    const { metrics, store } = this.#deps
+    const outbox = new Outbox<OutgoingMessage>(call, 'the reader')
+    metrics.readers++
+    try {
+      this.#admit()
+      this.#checkPool(call.request.poolId)
+      await serveRead(store, this.#pool, call.request, outbox, (bytes) => (metrics.bytesRead += bytes))
+      outbox.end()
+    } catch (error) {
+      call.emit('error', statusOf(error))
+    } finally {
+      metrics.readers--
+    }
+  }
+
+  async #replicaInfo(request: ReplicaInfoRequest, peer: string): Promise<Init<ReplicaInfoReply>> {
+    this.#checkPool(request.poolId)
+    const { store, localReads } = this.#deps
+    const reader = await ReplicaReader.open(store, request.block ?? { blockId: 0, genstamp: 0 })
+    await reader.close()
+    const replica = store.find(request.block ?? { blockId: 0, genstamp: 0 })
+    const paths = request.wantLocalPath && localReads && isLocal(peer) && replica.state === ReplicaState.REPLICA_FINALIZED
+    return {
+      block: { blockId: replica.blockId, genstamp: replica.genstamp, length: replica.visible },
+      state: replica.state,
+      checksum: { type: reader.sum.type as 0 | 1 | 2, bytesPerChunk: reader.sum.bytesPerChunk },
+      ...(paths && { dataPath: store.dataPath(replica), checksumPath: store.checksumPath(replica) }),
+    }
+  }
+
+  async #blockChecksum(request: BlockChecksumRequest): Promise<Init<BlockChecksumReply>> {
+    this.#checkPool(request.poolId)
+    return blockChecksum(this.#deps.store, request.block ?? { blockId: 0, genstamp: 0, length: 0 })
+  }
+
+  async #transfer(request: TransferRequest): Promise<Init<TransferReply>> {
+    this.#checkPool(request.poolId)
+    const block = request.block ?? { blockId: 0, genstamp: 0, length: 0 }
+    await this.#deps.transfers.copy(block, request.targets)
+    return {}
+  }
+
+  async #initRecovery(request: InitReplicaRecoveryRequest): Promise<Init<InitReplicaRecoveryReply>> {
+    this.#checkPool(request.poolId)
+    return this.#deps.store.initRecovery(request.block ?? { blockId: 0 }, request.recoveryId)
+  }
+
+  async #finishRecovery(request: FinishReplicaRecoveryRequest): Promise<Init<FinishReplicaRecoveryReply>> {
+    this.#checkPool(request.poolId)
+    return { storageUuid: await this.#deps.store.finishRecovery(request.block ?? { blockId: 0 }, request.recoveryId, request.newLength) }
+  }
+
+  #unary<Q, R>(run: (request: Q, peer: string) => Promise<Init<R>>): Unary<Q, R> {
+    return (call, callback) => {
+      run(call.request, call.getPeer()).then((reply) => callback(null, reply), (error: unknown) => callback(statusOf(error)))
+    }
+  }
+
+  #admit(): void {
+    if (this.#draining) throw new QuarryError('UNAVAILABLE', 'This datanode is stopping.')
+    const open = this.#deps.metrics.writers + this.#deps.metrics.readers
+    if (open > this.#deps.streamsMax) {
+      throw new QuarryError('OVERLOADED', `This datanode serves ${this.#deps.streamsMax} block streams already (datanode.streams.max).`)
+    }
+  }
+
+  #checkPool(poolId: string): void {
+    const own = this.#deps.store.poolId
+    if (own !== '' && poolId !== '' && poolId !== own) throw new QuarryError('WRONG_CLUSTER', `This datanode keeps blocks of pool ${own}, not of ${poolId}.`)
+  }
+}
+
+/** Whether a peer as grpc-js names it ("127.0.0.1:4711", "[::1]:4711") is on this host for certain. */
+export function isLocal(peer: string): boolean {
+  return /^(127\.|\[?::1\]?:|\[?::ffff:127\.|ipv4:127\.|unix:)/.test(peer)
+}

@@ -1,0 +1,16 @@
+// The node below in a pipeline, over the native wire.
+import type { DatanodeId, WriteHeader } from '../../proto/ports.ts'
+import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
+import type { Downstream } from '../core/pipeline.ts'
+
+export function connectDownstream(clients: DatanodeClients, node: DatanodeId, header: WriteHeader): Downstream {
+  const stream = clients.get(node).writeBlock(header)
+  return {
+    uuid: node.uuid,
+    forward: (raw) => stream.forward(raw),
+    send: (packet) => stream.send(packet),
+    end: () => stream.end(),
+    cancel: () => stream.cancel(),
+    replies: stream.replies[Symbol.asyncIterator](),
+  }
+}

@@ -1,0 +1,164 @@
+// A replica on disk while it is being written.
+import { assert } from '../../common/assert.ts'
+import { QuarryError } from '../../common/errors.ts'
+import type { Checksummer, Placement } from '../core/packet-receiver.ts'
+import type { ReplicaWriter } from '../core/replica.ts'
+import { headerBytes } from './checksum-file.ts'
+import { makeDurable } from './durability.ts'
+import type { DurabilityStep } from './durability.ts'
+import { closeFile, syncFile, syncFileData, writeAt } from './files.ts'
+
+/** What the store does for a writer: space, names, and who hears of it. */
+export interface WriterHost {
+  readonly blockId: number
+  readonly genstamp: number
+  readonly storageUuid: string
+  /** Throws DISK_FULL when there is no room for `bytes` more. */
+  reserve(bytes: number): void
+  /** `length` bytes are in the data file. */
+  received(length: number): void
+  acknowledged(length: number): void
+  /** Moves both files to their final names, the checksums first. */
+  rename(): Promise<void>
+  syncNames(): Promise<void>
+  report(): void
+  /** The writer is gone; the replica stays unfinished unless `finalized`. */
+  closed(finalized: boolean): void
+  beforeStep(step: DurabilityStep): void
+}
+
+/** Bytes after which dirty pages are pushed to disk in the background, so that the last sync of a block is short. */
+const writeBackBytes = 16 * 1024 * 1024
+
+export class FileReplicaWriter implements ReplicaWriter {
+  readonly sum: Checksummer
+  readonly startLength: number
+  readonly startTail: Uint8Array
+  readonly evicted: Promise<void>
+  readonly #host: WriterHost
+  readonly #data: number
+  readonly #checksums: number
+  readonly #sync: boolean
+  #evict!: () => void
+  #length: number
+  /** Writes in order; rejected for good after the first failure. */
+  #chain: Promise<void> = Promise.resolve()
+  #writeBack: Promise<void> | undefined
+  #dirty = 0
+  #finalizing = false
+  #closing: Promise<void> | undefined
+
+  constructor(host: WriterHost, files: { readonly data: number; readonly checksums: number }, start: { readonly sum: Checksummer; readonly length: number; readonly tail: Uint8Array }, sync: boolean) {
+    this.#host = host
+    this.#data = files.data
+    this.#checksums = files.checksums
+    this.sum = start.sum
+    this.startLength = start.length
+    this.startTail = start.tail
+    this.#length = start.length
+    this.#sync = sync
+    this.evicted = new Promise((resolve) => (this.#evict = resolve))
+  }
+
+  get blockId(): number {
+    return this.#host.blockId
+  }
+
+  get genstamp(): number {
+    return this.#host.genstamp
+  }
+
+  get storageUuid(): string {
+    return this.#host.storageUuid
+  }
+
+  write(placement: Placement): Promise<void> {
+    this.#chain = this.#chain.then(() => this.#write(placement))
+    return this.#chain
+  }
+
+  sync(): Promise<void> {
+    this.#chain = this.#chain.then(async () => {
+      await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+      this.#dirty = 0
+    })
+    return this.#chain
+  }
+
+  acknowledge(length: number): void {
+    this.#host.acknowledged(length)
+  }
+
+  startSync(): void {
+    if (!this.#sync || this.#writeBack !== undefined || this.#dirty === 0) return
+    this.#dirty = 0
+    this.#writeBack = syncFileData(this.#data)
+      .catch(() => {
+        // The sync that counts comes at the end and meets the same failure.
+      })
+      .then(() => {
+        this.#writeBack = undefined
+        if (this.#finalizing || this.#dirty >= writeBackBytes) this.startSync()
+      })
+  }
+
+  async finalize(acknowledge: () => Promise<void>): Promise<void> {
+    assert(!this.#finalizing, 'a replica is finalised once')
+    if (this.#closing) throw closedError(this.#host)
+    this.#finalizing = true
+    await makeDurable({
+      // Each packet's data and checksums are handed to the system together; both chains end here.
+      writeData: () => this.#chain,
+      writeChecksums: () => this.#chain,
+      syncFiles: async () => {
+        await this.#writeBack
+        await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+      },
+      rename: async () => {
+        await this.#host.rename()
+        this.#closing = this.#closeFiles()
+        await this.#closing
+        this.#host.closed(true)
+      },
+      syncNames: () => this.#host.syncNames(),
+      report: () => this.#host.report(),
+      acknowledge,
+    }, this.#sync, (step) => this.#host.beforeStep(step))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#chain.catch(() => {}).then(async () => {
+      await this.#closeFiles()
+      this.#host.closed(false)
+    })
+    return this.#closing
+  }
+
+  /** Takes the replica away from its pipeline. */
+  async takeOver(): Promise<void> {
+    this.#evict()
+    await this.close()
+  }
+
+  async #closeFiles(): Promise<void> {
+    await this.#writeBack
+    await Promise.all([closeFile(this.#data), closeFile(this.#checksums)])
+  }
+
+  async #write(placement: Placement): Promise<void> {
+    if (this.#closing) throw closedError(this.#host)
+    const { data, at, checksums, chunk } = placement
+    if (data.length === 0) return
+    assert(at === this.#length, () => `block ${this.#host.blockId}: bytes for ${at} after ${this.#length}`)
+    this.#host.reserve(data.length + checksums.length)
+    await Promise.all([writeAt(this.#data, data, at), writeAt(this.#checksums, checksums, headerBytes + chunk * 4)])
+    this.#length += data.length
+    this.#dirty += data.length
+    this.#host.received(this.#length)
+    if (this.#dirty >= writeBackBytes) this.startSync()
+  }
+}
+
+function closedError(host: WriterHost): QuarryError {
+  return new QuarryError('REPLICA_STATE', `Another writer took over block ${host.blockId}, or it was deleted.`, { blockId: host.blockId })
+}

@@ -1,0 +1,289 @@
+// The session with the namenode: one stream, opened by this node, kept open for ever.
+//
+//   up    register, heartbeats, full reports in parts, changes at once, bad replicas, goodbye
+//   down  registered or refused, commands
+//
+// A change is written to the stream when it happens: a finalised replica is reported before its last packet is acknowledged, which
+// is what lets a writer's complete() find it. While the stream is down changes need no queue: a new session begins with full
+// reports, which say everything.
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import type { ClientDuplexStream } from '@grpc/grpc-js'
+import type { Env } from '../../common/env.ts'
+import { QuarryError } from '../../common/errors.ts'
+import { messageBytesMax, reportPartMax } from '../../common/limits.ts'
+import { isErrorCode } from '../../common/errors.ts'
+import { codec } from '../../proto/codec.ts'
+import { ReceivedKind } from '../../proto/ports.ts'
+import type { Block, DatanodeId, Init, NameMessage, NodeMessage, ReceivedBlock, RecoverCommand, ReplicateCommand, StorageReport } from '../../proto/ports.ts'
+import { errorOf } from '../../proto/transport/status.ts'
+import { Inbox } from '../../proto/transport/streams.ts'
+import { protocolVersion } from '../../proto/version.ts'
+import type { ReplicaRecord, ReplicaStore } from '../store/replica-store.ts'
+import type { StorageDirectory } from '../store/storage-directory.ts'
+import type { DatanodeMetrics } from '../service/metrics.ts'
+
+export interface SessionDeps {
+  readonly env: Env
+  readonly store: ReplicaStore
+  readonly metrics: DatanodeMetrics
+  /** host:port of the namenode's gRPC door. */
+  readonly namenode: string
+  readonly datanode: Init<DatanodeId>
+  readonly heartbeatMs: number
+  readonly reportMs: number
+  readonly softwareVersion: string
+  readonly commands: {
+    replicate(command: ReplicateCommand): void
+    invalidate(blocks: readonly Block[]): void
+    recover(command: RecoverCommand): void
+  }
+}
+
+/** How the first registration went; `refused` ends the session for good. */
+export type SessionOutcome = { readonly kind: 'registered' } | { readonly kind: 'refused'; readonly error: QuarryError }
+
+/** Waits between attempts: from 100 ms, doubled up to 5 s, with jitter so that a restarted namenode is not met by all at once. */
+const backoffMinMs = 100
+const backoffMaxMs = 5_000
+/** A stream on which the namenode stays silent for this many heartbeats is given up: it answers each one. */
+const silentHeartbeatsMax = 5
+const silentMinMs = 15_000
+
+export class NamenodeSession {
+  readonly #deps: SessionDeps
+  readonly #client: Client
+  readonly #stopped = new AbortController()
+  readonly #startedMs: number
+  #call: ClientDuplexStream<Init<NodeMessage>, NameMessage> | undefined
+  #registered = false
+  #reportId = 0
+  #running: Promise<void> | undefined
+  #settleOutcome!: (outcome: SessionOutcome) => void
+  #lastHeardMs = 0
+  #state: 'connecting' | 'registered' | 'refused' | 'closed' = 'connecting'
+  /** Settles at the first registration or at a refusal, whenever it comes. */
+  readonly outcome: Promise<SessionOutcome>
+  #onRefused: (error: QuarryError) => void = () => {}
+
+  constructor(deps: SessionDeps) {
+    this.#deps = deps
+    this.#startedMs = deps.env.clock.nowMs()
+    this.outcome = new Promise((resolve) => (this.#settleOutcome = resolve))
+    this.#client = new Client(deps.namenode, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': messageBytesMax,
+      'grpc.max_send_message_length': messageBytesMax,
+      'grpc.enable_http_proxy': 0,
+      'grpc.enable_retries': 0,
+      'grpc.enable_channelz': 0,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.min_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+    })
+    deps.store.listen({
+      received: (replica) => this.#changed(replica, ReceivedKind.RECEIVED),
+      receiving: (replica) => this.#changed(replica, ReceivedKind.RECEIVING),
+      deleted: (replica) => this.#changed(replica, ReceivedKind.DELETED),
+    })
+  }
+
+  get state(): 'connecting' | 'registered' | 'refused' | 'closed' {
+    return this.#state
+  }
+
+  /** Called at a refusal that comes after the first registration. */
+  onRefused(callback: (error: QuarryError) => void): void {
+    this.#onRefused = callback
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  reportBad(block: Block, storageUuid: string, reason: string): void {
+    this.#deps.env.log.error('replica.bad', { blockId: block.blockId, storageUuid, reason })
+    this.#send({ badReplicas: { replicas: [{ storageUuid, block, reason }] } })
+  }
+
+  send(message: Init<NodeMessage>): void {
+    this.#send(message)
+  }
+
+  /** Tells the namenode that this node stops. */
+  goodbye(reason: string): void {
+    this.#send({ goodbye: { reason } })
+  }
+
+  async close(): Promise<void> {
+    if (this.#state !== 'refused') this.#state = 'closed'
+    this.#stopped.abort(new QuarryError('CLOSED', 'The datanode stops.'))
+    this.#call?.end()
+    this.#call?.cancel()
+    await this.#running
+    this.#client.close()
+  }
+
+  async #run(): Promise<void> {
+    const { env } = this.#deps
+    let backoffMs = backoffMinMs
+    while (!this.#stopped.signal.aborted) {
+      try {
+        await this.#session(() => (backoffMs = backoffMinMs))
+      } catch (thrown) {
+        if (this.#stopped.signal.aborted) return
+        if (this.#state === 'refused') return
+        env.log.warn('session.lost', { namenode: this.#deps.namenode, message: (thrown as Error).message, retryMs: backoffMs })
+      }
+      this.#registered = false
+      if (this.#state === 'registered') this.#state = 'connecting'
+      try {
+        await env.clock.sleep(backoffMs * (0.5 + env.random.float()), this.#stopped.signal)
+      } catch {
+        return
+      }
+      backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
+    }
+  }
+
+  /** One stream, from registration to its end. */
+  async #session(onRegistered: () => void): Promise<void> {
+    const { env, store } = this.#deps
+    const encode = codec('NodeMessage').encode
+    const decode = codec('NameMessage').decode
+    const call: ClientDuplexStream<Init<NodeMessage>, NameMessage> = this.#client.makeBidiStreamRequest('/quarry.v1.DatanodeSession/Session', encode, decode, new Metadata())
+    const inbox = new Inbox<NameMessage>(call, { peer: `the namenode at ${this.#deps.namenode}`, readAhead: 16 })
+    this.#call = call
+    this.#lastHeardMs = env.clock.monotonicMs()
+    const ended = new AbortController()
+    try {
+      call.write({ register: this.#register() })
+      void this.#watch(call, ended.signal)
+      for await (const message of inbox) {
+        this.#lastHeardMs = env.clock.monotonicMs()
+        if (message.registered) {
+          const { clusterId, poolId, syncOnClose, heartbeatIntervalMs } = message.registered
+          store.bind(clusterId, poolId)
+          store.setSync(syncOnClose)
+          this.#registered = true
+          this.#state = 'registered'
+          onRegistered()
+          env.log.info('session.registered', { namenode: this.#deps.namenode, clusterId, poolId })
+          this.#reportAll()
+          this.#settleOutcome({ kind: 'registered' })
+          void this.#heartbeats(heartbeatIntervalMs || this.#deps.heartbeatMs, ended.signal)
+          void this.#reports(ended.signal)
+        } else this.#obey(message)
+      }
+      throw new QuarryError('UNAVAILABLE', 'the namenode ended the session')
+    } catch (thrown) {
+      const error = errorOf(thrown)
+      if (error.code === 'WRONG_CLUSTER' || error.code === 'VERSION') this.#refused(error)
+      throw error
+    } finally {
+      ended.abort()
+      this.#call = undefined
+      call.cancel()
+    }
+  }
+
+  #register(): NonNullable<Init<NodeMessage>['register']> {
+    const { store, datanode, softwareVersion } = this.#deps
+    return { protocol: protocolVersion, datanode, poolId: store.poolId, clusterId: store.clusterId, softwareVersion, storages: this.#storageReports(), startedMs: this.#startedMs }
+  }
+
+  #obey(message: NameMessage): void {
+    const { commands } = this.#deps
+    if (message.replicate) commands.replicate(message.replicate)
+    else if (message.invalidate) commands.invalidate(message.invalidate.blocks)
+    else if (message.recover) commands.recover(message.recover)
+    else if (message.sendReport) this.#reportAll()
+    else if (message.heartbeat) {
+      if (message.heartbeat.staleStorages) this.#reportAll()
+    } else if (message.refused) {
+      const { code, message: text } = message.refused.error ?? { code: 'UNAVAILABLE', message: 'no reason given' }
+      throw this.#refused(new QuarryError(isErrorCode(code) ? code : 'UNAVAILABLE', text))
+    }
+  }
+
+  #refused(error: QuarryError): QuarryError {
+    this.#state = 'refused'
+    const first = { kind: 'refused', error } as const
+    this.#settleOutcome(first)
+    this.#deps.env.log.error('session.refused', { namenode: this.#deps.namenode, code: error.code, message: error.message })
+    this.#onRefused(error)
+    return error
+  }
+
+  async #heartbeats(everyMs: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { metrics } = this.#deps
+      const storages = this.#storageReports()
+      const nonDfsUsed = this.#deps.store.storages.reduce((sum, storage) => sum + storage.space().nonDfsUsed, 0)
+      this.#send({ heartbeat: { storages, xceivers: metrics.readers + metrics.writers, transfers: metrics.transfers, nonDfsUsed } })
+      await this.#deps.env.clock.sleep(everyMs, signal).catch(() => {})
+    }
+  }
+
+  async #reports(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#deps.env.clock.sleep(this.#deps.reportMs, signal).catch(() => {})
+      if (!signal.aborted) this.#reportAll()
+    }
+  }
+
+  /** Gives a stream up on which nothing comes back: a namenode that hangs keeps its sockets open. */
+  async #watch(call: ClientDuplexStream<Init<NodeMessage>, NameMessage>, signal: AbortSignal): Promise<void> {
+    const { env, heartbeatMs } = this.#deps
+    const silentMs = Math.max(silentMinMs, heartbeatMs * silentHeartbeatsMax)
+    while (!signal.aborted) {
+      await env.clock.sleep(silentMs / 3, signal).catch(() => {})
+      // Timers fire before sockets are read: look again after the messages that wait have been taken.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (!signal.aborted && env.clock.monotonicMs() - this.#lastHeardMs > silentMs) call.cancel()
+    }
+  }
+
+  #storageReports(): Init<StorageReport>[] {
+    return this.#deps.store.storages.map((storage) => {
+      const { capacity, remaining } = storage.space()
+      return { storageUuid: storage.uuid, type: storage.type, capacity, dfsUsed: storage.used, remaining, blocks: storage.finalized, failed: storage.failed }
+    })
+  }
+
+  #reportAll(): void {
+    this.#reportId = Math.max(this.#reportId + 1, this.#deps.env.clock.nowMs())
+    for (const storage of this.#deps.store.storages) this.#report(storage, this.#reportId)
+  }
+
+  #report(storage: StorageDirectory, reportId: number): void {
+    const replicas = this.#deps.store.list(storage)
+    const parts = Math.max(1, Math.ceil(replicas.length / reportPartMax))
+    for (let part = 0; part < parts; part++) {
+      const some = replicas.slice(part * reportPartMax, (part + 1) * reportPartMax)
+      this.#send({
+        blockReport: {
+          storageUuid: storage.uuid,
+          reportId,
+          part,
+          parts,
+          blockIds: some.map((replica) => replica.blockId),
+          genstamps: some.map((replica) => replica.genstamp),
+          lengths: some.map((replica) => replica.length),
+          states: some.map((replica) => replica.state),
+        },
+      })
+    }
+  }
+
+  #changed(replica: ReplicaRecord, kind: ReceivedKind): void {
+    const block: ReceivedBlock = { storageUuid: replica.storage.uuid, block: { blockId: replica.blockId, genstamp: replica.genstamp, length: replica.length }, kind }
+    this.#send({ received: { blocks: [block] } })
+  }
+
+  #send(message: Init<NodeMessage>): void {
+    if (!this.#registered || this.#call === undefined || this.#call.destroyed) return
+    this.#call.write(message)
+  }
+}
