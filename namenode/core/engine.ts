@@ -291,11 +291,12 @@ export class Engine {
 
   #followLeases(edit: Edit, effects: readonly Effect[], firstEffect: number, atMs: number): void {
     if (edit.op === 'create' || edit.op === 'append') this.leases.open(edit.holder, edit.id, atMs)
-    else if (edit.op === 'recoverBlock') this.leases.recoveries.set(edit.blockId, atMs)
+    else if (edit.op === 'recoverBlock') this.leases.recoveries.set(edit.blockId, { startedMs: atMs, genstamp: edit.genstamp })
     for (let i = firstEffect; i < effects.length; i++) {
       const effect = effects[i]!
       if (effect.kind === 'lease-released') this.leases.close(effect.fileId)
       else if (effect.kind === 'block-committed') this.leases.recoveries.delete(effect.block.blockId)
+      else if (effect.kind === 'blocks-deleted') for (const block of effect.blocks) this.leases.recoveries.delete(block.blockId)
     }
   }
 

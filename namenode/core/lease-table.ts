@@ -11,8 +11,8 @@ interface Lease {
 export class LeaseTable {
   #leases = new Map<string, Lease>()
   #holders = new Map<number, string>()
-  /** Blocks under recovery: when the last attempt began. */
-  readonly recoveries = new Map<number, number>()
+  /** Blocks under recovery: when the last attempt began, and the generation stamp that it will set. */
+  readonly recoveries = new Map<number, { readonly startedMs: number; readonly genstamp: number }>()
 
   /** A holder has a file open. */
   open(holder: string, fileId: number, nowMs: number): void {

@@ -315,18 +315,18 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 
   editsAfter(txid: number, limit: number): EditRecord[] {
     const records: EditRecord[] = []
-    for (let after = txid; records.length < limit; ) {
-      const before = after
+    let after = txid
+    while (records.length < limit) {
       const rows = this.#statements.editsFrom.all(after + 1, 64) as [string][]
-      if (rows.length === 0) break
+      const from = after
       for (const [json] of rows) {
         for (const record of JSON.parse(json) as EditRecord[]) {
-          if (record.txid > txid && records.length < limit) records.push(record)
+          if (record.txid <= after || records.length >= limit) continue
+          records.push(record)
           after = record.txid
         }
-        if (records.length >= limit) break
       }
-      if (after === before) break
+      if (after === from) break
     }
     return records
   }

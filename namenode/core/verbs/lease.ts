@@ -1,9 +1,9 @@
 // Leases: who may write, and how a file whose writer is gone gets closed without losing what was made durable.
 //
-// A file is closed at once when all its blocks are committed and present, or when its last block never received a byte. With a
-// finalised replica of the last block, its length is the block's. With replicas that were still being written, the shortest
-// length of the live ones holds every byte that all of them acknowledged: the block layer makes them equal and final under a new
-// generation stamp (effect `recover-block`) and reports back; until then the file stays open and the attempt is repeated.
+// A file is closed at once when all its blocks are committed, or when its last block never received a byte. When enough replicas
+// of the last block are final and agree, theirs is its length. Otherwise the datanodes must agree first (effect `recover-block`):
+// the shortest of the replicas that were being written holds every byte that all of them acknowledged; they are made equal and
+// final under a new generation stamp, and Engine.blockRecovered closes the file. Until then it stays open and attempts repeat.
 import { QuarryError } from '../../../common/errors.ts'
 import type { Request } from '../../../proto/ports.ts'
 import type { Edit } from '../edits.ts'
@@ -12,7 +12,6 @@ import { checkPath, checkTraverse, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode, yes } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, resolve } from '../resolve.ts'
-import { isComplete } from '../status.ts'
 import { pathOf } from '../totals.ts'
 
 /** One attempt at a block's recovery may take this long before the next; HDFS waits 30 heartbeats (90 s). */
@@ -69,35 +68,28 @@ export interface Release {
 /** What it takes to close a file whose writer is gone. */
 export function releaseLease(context: PlanContext, file: FileInode, path: string): Release {
   const { view, cluster, settings } = context
-  const blocks = view.blocks(file.id)
-  const last = blocks.at(-1)
+  const last = view.blocks(file.id).at(-1)
   const effects: Effect[] = []
-  if (last === undefined) return { edit: { op: 'close', path, id: file.id }, effects }
-  // Earlier blocks were committed before the last was added; only a lack of live replicas now can be missing, which is the
-  // redundancy monitor's business and no reason to keep the file open.
-  if (last.state === 'committed') {
-    return isComplete(context, last) ? { edit: { op: 'close', path, id: file.id }, effects } : { effects }
-  }
-  const startedMs = context.leases.recoveries.get(last.blockId)
-  if (last.state === 'under-recovery' && startedMs !== undefined && context.atMs - startedMs < recoveryRetryMs) return { effects }
+  // Committed blocks have their length; should their replicas be away now, keeping the file open brings none back.
+  if (last === undefined || last.state === 'committed') return { edit: { op: 'close', path, id: file.id }, effects }
+  const attempt = context.leases.recoveries.get(last.blockId)
+  if (last.state === 'under-recovery' && attempt !== undefined && context.atMs - attempt.startedMs < recoveryRetryMs) return { effects }
   const replicas = cluster.reportedReplicas(last.blockId).filter((replica) => replica.genstamp >= last.genstamp)
-  const finalised = replicas.filter((replica) => replica.finalised)
-  if (finalised.length > 0) {
-    const newest = Math.max(...finalised.map((replica) => replica.genstamp))
-    const length = Math.min(...finalised.filter((replica) => replica.genstamp === newest).map((replica) => replica.length))
-    if (length < last.length) return { effects }
-    const committed: BlockRecord = { ...last, genstamp: newest, length, state: 'committed' }
-    if (length === 0) return { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects }
-    if (cluster.liveReplicas(committed) < settings['replication.min']) return { effects }
-    return { edit: { op: 'close', path, id: file.id, commits: { blockId: last.blockId, genstamp: newest, length } }, effects }
+  const final = replicas.find((replica) => replica.finalised && replica.length >= last.length && replica.length > 0)
+  if (final !== undefined && last.state === 'under-construction') {
+    const { genstamp, length } = final
+    const committed: BlockRecord = { ...last, genstamp, length, state: 'committed' }
+    const agreed = replicas.every((replica) => !replica.finalised || (replica.genstamp === genstamp && replica.length === length))
+    if (agreed && cluster.liveReplicas(committed) >= settings['replication.min']) {
+      return { edit: { op: 'close', path, id: file.id, commits: { blockId: last.blockId, genstamp, length } }, effects }
+    }
   }
   const withBytes = replicas.filter((replica) => replica.length > 0)
   if (withBytes.length === 0) {
-    // No live datanode has a byte of it. What an fsync made known must not be forgotten, so that block waits for its datanodes.
+    // No live datanode has a byte of it. What an fsync made known must not be forgotten: that block waits for its datanodes.
     return last.length === 0 ? { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects } : { effects }
   }
   const length = Math.min(...withBytes.map((replica) => replica.length))
-  if (length < last.length) return { effects }
   const genstamp = view.counters().nextGenstamp
   effects.push({ kind: 'recover-block', block: last, genstamp, length, replicas: withBytes })
   return { edit: { op: 'recoverBlock', path, id: file.id, blockId: last.blockId, genstamp }, effects }
@@ -124,6 +116,9 @@ export function recoverLease(context: PlanContext, request: Request<'recoverLeas
 export function blockRecovered(context: PlanContext, recovered: { blockId: number; genstamp: number; length: number }): Planned {
   const block = context.view.block(recovered.blockId)
   if (block === undefined || block.state !== 'under-recovery') return { reply: emptyReply }
+  // The answer of an earlier attempt: the later one has given the replicas another stamp by now, or will.
+  const attempt = context.leases.recoveries.get(block.blockId)
+  if (attempt !== undefined && attempt.genstamp !== recovered.genstamp) return { reply: emptyReply }
   const file = context.view.inode(block.fileId)
   if (file?.kind !== 'file' || file.holder === '') return { reply: emptyReply }
   const path = pathOf(context.view, file)
