@@ -21,6 +21,7 @@ import { LocalReplicas } from './reader/local-replicas.ts'
 import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
 import type { BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter } from './types.ts'
+import type { DatanodeSource } from './writer/block-writer.ts'
 import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
 import type { WriterDeps } from './writer/file-writer.ts'
 
@@ -37,7 +38,7 @@ export class FileSystem implements AsyncDisposable {
   /** The raw calls of the namenode, for code inside the project. */
   readonly namenode: NamenodePort
   /** The raw calls of datanodes, for code inside the project. */
-  readonly datanodeClients: DatanodeClients
+  readonly datanodeClients: DatanodeSource & { close(): Promise<void> }
   readonly #options: ConnectOptions
   readonly #closer = new Closer()
   readonly #env: Env
@@ -45,7 +46,7 @@ export class FileSystem implements AsyncDisposable {
   #defaults: Promise<ServerDefaultsReply> | undefined
 
   /** Use `FileSystem.connect`; the constructor is for tests that bring their own transport. */
-  constructor(parts: { uri: string; user: string; namenode: NamenodePort; datanodes: DatanodeClients; options?: ConnectOptions; env?: Env }) {
+  constructor(parts: { uri: string; user: string; namenode: NamenodePort; datanodes: DatanodeSource & { close(): Promise<void> }; options?: ConnectOptions; env?: Env }) {
     this.uri = parts.uri
     this.user = parts.user
     this.namenode = parts.namenode

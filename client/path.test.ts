@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { normalizePath } from './path.ts'
+
+test.each([
+  ['/a/b', '/a/b'],
+  ['/', '/'],
+  ['a', '/user/me/a'],
+  ['.', '/user/me'],
+  ['a/../b', '/user/me/b'],
+  ['/a//b/', '/a/b'],
+  ['/a/./b/../c', '/a/c'],
+  ['/.hidden', '/.hidden'],
+  ['/a/...', '/a/...'],
+  ['quarry://host:1/x/y', '/x/y'],
+  ['hdfs:///x', '/x'],
+  ['hdfs://nn', '/'],
+  ['/with space/%41\\b', '/with space/%41\\b'],
+  ['file:name', '/user/me/file:name'],
+])('%s is %s', (typed, absolute) => {
+  expect(normalizePath(typed, '/user/me')).toBe(absolute)
+})
+
+test('a path that leads above the root is refused', () => {
+  expect(() => normalizePath('/../x', '/user/me')).toThrow("Invalid path name: '/../x' leads above the root")
+  expect(() => normalizePath('', '/user/me')).toThrow('Can not create a Path from an empty string')
+})
