@@ -112,8 +112,9 @@ const suffixes = 'kmgtpe'
 /** 1024, 64k, 128m: Hadoop's binary suffixes. */
 export function parseBytes(text: string, key: string): number {
   const match = /^\s*(-?\d+)([a-z]?)\s*$/i.exec(text)
-  const power = match ? suffixes.indexOf((match[2] as string).toLowerCase()) + 1 : -1
-  if (!match || (match[2] !== '' && power === 0)) throw invalid(key, text, 'bytes, such as 134217728 or 128m')
+  const suffix = match?.[2]?.toLowerCase() ?? ''
+  const power = suffix === '' ? 0 : suffixes.indexOf(suffix) + 1
+  if (!match || (suffix !== '' && power === 0)) throw invalid(key, text, 'bytes, such as 134217728 or 128m')
   return Number(match[1]) * 1024 ** power
 }
 

@@ -13,6 +13,11 @@ const readBytes = 1024 * 1024
 
 export class LocalStore implements Store {
   readonly uri = 'file:///'
+  readonly #cwd: string
+
+  constructor(cwd: string = process.cwd()) {
+    this.#cwd = cwd
+  }
 
   qualify(path: string): string {
     return `file:${path}`
@@ -20,7 +25,7 @@ export class LocalStore implements Store {
 
   /** Absolute path of what the user typed. */
   resolve(text: string): string {
-    return resolve(text)
+    return resolve(this.#cwd, text)
   }
 
   async stat(path: string): Promise<Stat | undefined> {
@@ -64,7 +69,8 @@ export class LocalStore implements Store {
   async read(path: string): Promise<WriteSource> {
     const handle = await guard(open(path, constants.O_RDONLY))
     const { size } = await handle.stat()
-    return { length: size, bytes: readAhead(handle) }
+    let closed: Promise<void> | undefined
+    return { length: size, bytes: readAhead(handle), close: () => (closed ??= handle.close()) }
   }
 
   async write(path: string, source: WriteSource, options: WriteOptions = {}): Promise<void> {
@@ -120,7 +126,6 @@ async function* readAhead(handle: FileHandle): AsyncGenerator<Uint8Array, void, 
     }
   } finally {
     await pending.catch(() => {}) // told already, or nobody wants to know
-    await handle.close()
   }
 }
 

@@ -29,6 +29,8 @@ export interface ShellOptions {
   readonly style?: 'hadoop' | 'plain'
   /** One JSON object a line in place of text. */
   readonly json?: boolean
+  /** Where relative local paths begin; default the working directory. */
+  readonly cwd?: string
 }
 
 const uriPattern = /^([a-zA-Z][a-zA-Z0-9+.-]*):(?:\/\/([^/]*))?(\/.*)?$/s
@@ -52,7 +54,7 @@ export class Shell {
   readonly configuration: Configuration
   readonly style: 'hadoop' | 'plain'
   readonly json: boolean
-  readonly local = new LocalStore()
+  readonly local: LocalStore
   readonly #connect: ShellOptions['connect']
   readonly #stores = new Map<string, Promise<RemoteStore>>()
 
@@ -61,6 +63,7 @@ export class Shell {
     this.configuration = options.configuration
     this.style = options.style ?? 'hadoop'
     this.json = options.json ?? false
+    this.local = new LocalStore(options.cwd)
     this.#connect = options.connect
   }
 

@@ -20,7 +20,11 @@ export interface WriteSource {
   /** Bytes expected, for progress; undefined when nobody knows. */
   readonly length: number | undefined
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Idempotent; needed also where `bytes` was never asked for any. */
+  close(): Promise<void>
 }
+
+export const nothing: WriteSource = { length: 0, bytes: (async function* () {})(), close: async () => {} }
 
 export interface WriteOptions {
   readonly signal?: AbortSignal | undefined
@@ -158,7 +162,7 @@ export class RemoteStore implements Store {
 
   async read(path: string, signal?: AbortSignal): Promise<WriteSource> {
     const reader = await this.fs.open(path, signal ? { signal } : {})
-    return { length: reader.length, bytes: closing(reader.stream(signal ? { signal } : {}), () => reader.close()) }
+    return { length: reader.length, bytes: reader.stream(signal ? { signal } : {}), close: () => reader.close() }
   }
 
   async write(path: string, source: WriteSource, options: WriteOptions = {}): Promise<void> {
@@ -186,13 +190,5 @@ export class RemoteStore implements Store {
 
   async setPermission(path: string, permission: number): Promise<void> {
     await this.fs.setPermission(path, permission)
-  }
-}
-
-async function* closing(bytes: AsyncIterable<Uint8Array>, close: () => Promise<void>): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* bytes
-  } finally {
-    await close()
   }
 }

@@ -12,9 +12,6 @@ export const exitOk = 0
 export const exitFailure = 1
 export const exitInterrupted = 130
 
-/** The user pressed Ctrl-C. */
-export class Interrupted extends Error {}
-
 export abstract class Verb {
   protected readonly shell: Shell
   protected readonly name: string
@@ -127,6 +124,16 @@ export abstract class Verb {
   protected print(text: string, record?: Readonly<Record<string, unknown>>): Promise<void> | void {
     if (!this.shell.json) return this.shell.streams.out.write(`${text}\n`)
     if (record) return this.shell.streams.out.write(`${JSON.stringify(record)}\n`)
+  }
+
+  /** The bytes of a file on standard output, as `change` leaves them. */
+  protected async show(item: Item, change: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> = (bytes) => bytes): Promise<void> {
+    const source = await item.store.read(item.path, this.shell.streams.signal)
+    try {
+      for await (const part of change(source.bytes)) await this.shell.streams.out.write(part)
+    } finally {
+      await source.close()
+    }
   }
 
   protected warn(message: string): void {

@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { shellCorpus } from './shell-corpus.ts'
-import { runCorpus } from './shell-runner.ts'
+import { programTarget, runCorpus } from './shell-runner.ts'
 
 const [peer = '', uri = '', http = '', superuser = ''] = process.argv.slice(2)
 if (superuser === '') throw new Error('usage: record-shell.ts PEER URI HTTP-HOST:PORT USER')
@@ -19,7 +19,7 @@ try {
     admin: [peer, 'dfsadmin', '--fs', uri],
     fsck: [peer, 'fsck', '--fs', uri, '--http', http],
   }
-  const answers = await runCorpus(shellCorpus, { tools, uri, superuser, local }, (answer) => {
+  const answers = await runCorpus(shellCorpus, programTarget(tools, { uri, superuser, local }), (answer) => {
     console.log(`${answer.exit}\t${answer.line}`)
   })
   const header = {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 
 export interface Answer {
   readonly line: string
@@ -10,9 +11,12 @@ export interface Answer {
   readonly stderr: string
 }
 
+export type Tool = 'dfs' | 'admin' | 'fsck'
+export type Outcome = Omit<Answer, 'line'>
+
 export interface Target {
-  /** The program and its first arguments for a tool; the corpus' own arguments follow. */
-  readonly tools: Readonly<Record<'dfs' | 'admin' | 'fsck', readonly string[]>>
+  /** Runs one command as `user`, in the scratch directory. */
+  readonly run: (tool: Tool, args: readonly string[], user: string, input: string) => Promise<Outcome>
   readonly uri: string
   /** The user who runs the namenode. */
   readonly superuser: string
@@ -40,10 +44,8 @@ async function runLine(line: string, target: Target): Promise<Answer> {
   const words = splitWords(command).map((word) => word.replaceAll('{local}', target.local).replaceAll('{fs}', target.uri))
   if (user === 'local') return { line, exit: 0, stdout: normalise(await actLocally(words, target.local), target), stderr: '' }
   const tool = words[0] === 'admin' ? 'admin' : words[0] === 'fsck' ? 'fsck' : 'dfs'
-  const [program = '', ...first] = target.tools[tool]
-  const args = [...first, ...(tool === 'dfs' ? words : words.slice(1))]
-  const env = { ...process.env, HADOOP_USER_NAME: user === 'super' ? target.superuser : user, TZ: 'UTC', LC_ALL: 'C.UTF-8' }
-  const result = await run(program, args, env, target.local, input?.replaceAll('\\n', '\n') ?? '')
+  const who = user === 'super' ? target.superuser : user
+  const result = await target.run(tool, tool === 'dfs' ? words : words.slice(1), who, input?.replaceAll('\\n', '\n') ?? '')
   return { line, exit: result.exit, stdout: normalise(result.stdout, target), stderr: normalise(result.stderr, target) }
 }
 
@@ -81,13 +83,29 @@ async function actLocally(words: readonly string[], local: string): Promise<stri
     await writeFile(path, text)
     return ''
   }
+  if (verb === 'gzip') {
+    await writeFile(path, gzipSync(text))
+    return ''
+  }
   if (verb === 'cat') return readFile(path, 'utf8').catch(() => 'missing')
   // Hadoop's local file system leaves .name.crc files beside what it writes; they are no part of the comparison.
   const names = (await readdir(path, { recursive: true })).filter((entry) => !/(^|\/)\.[^/]*\.crc$/.test(entry))
   return names.toSorted().join('\n')
 }
 
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd: string, input: string): Promise<{ exit: number; stdout: string; stderr: string }> {
+/** A target that starts a program for each command; the words of a tool come before the corpus' own. */
+export function programTarget(tools: Readonly<Record<Tool, readonly string[]>>, target: Omit<Target, 'run'>): Target {
+  return {
+    ...target,
+    run: (tool, args, user, input) => {
+      const [program = '', ...first] = tools[tool]
+      const env = { ...process.env, HADOOP_USER_NAME: user, TZ: 'UTC', LC_ALL: 'C.UTF-8' }
+      return runProgram(program, [...first, ...args], env, target.local, input)
+    },
+  }
+}
+
+function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd: string, input: string): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, cwd, timeout: commandTimeoutMs })
     const out: Buffer[] = []
@@ -102,7 +120,7 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, c
 }
 
 /** Replaces what differs from run to run: addresses, times, the superuser's name, local paths; drops lines of a Java log. */
-export function normalise(text: string, target: Target): string {
+export function normalise(text: string, target: Omit<Target, 'run'>): string {
   const superuser = target.superuser
   return text
     .split('\n')
@@ -110,12 +128,13 @@ export function normalise(text: string, target: Target): string {
     .join('\n')
     .replaceAll(target.uri, '{fs}')
     .replaceAll(target.local, '{local}')
-    .replaceAll(/https?:\/\/127\.0\.0\.1:\d+/g, '{http}')
+    .replaceAll(/Connecting to namenode via \S+/g, 'Connecting to namenode via {door}')
+    .replaceAll(/BP-[^:\s]*:blk_\d+_\d+/g, '{block}')
+    .replaceAll(/DatanodeInfoWithStorage\[[^\]]*\]/g, '{place}')
     .replaceAll(/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [A-Z]+ \d{4}/g, '{date}')
     .replaceAll(/20(?:2[3-9]|3\d)-\d\d-\d\d \d\d:\d\d(?::\d\d)?/g, '{time}')
     .replaceAll(/\b1[789]\d{11}\b/g, '{ms}')
     .replaceAll(/in \d+ milliseconds/g, 'in {n} milliseconds')
-    .replaceAll(/ugi=[^&]*/g, 'ugi={user}')
     .replaceAll(`:${superuser}:supergroup`, ':{super}:supergroup')
     .replaceAll(`user=${superuser},`, 'user={super},')
     .replaceAll(`by ${superuser} (auth`, 'by {super} (auth')

@@ -2,8 +2,8 @@
 import { isQuarryError } from '../../../common/errors.ts'
 import { parseArguments } from '../command-format.ts'
 import { ShellError } from '../errors.ts'
-import { RemoteStore } from '../store.ts'
-import type { Item, WriteSource } from '../store.ts'
+import { nothing, RemoteStore } from '../store.ts'
+import type { Item } from '../store.ts'
 import { CopyVerb } from './copy-verb.ts'
 
 export class AppendToFile extends CopyVerb {
@@ -31,12 +31,15 @@ export class AppendToFile extends CopyVerb {
     if (target.isDirectory) throw new ShellError(`Cannot append to directory ${target.path}; already exists as a directory.`, 'IS_A_DIRECTORY')
     // The sources are looked at before the target is touched.
     for (const item of items) if (!item.stat || item.isDirectory) throw new ShellError(item.isDirectory ? `${item.path}: Is a directory` : item.path, 'NOT_FOUND')
-    if (!target.stat) await store.write(target.path, { length: 0, bytes: (async function* () {})() })
+    if (!target.stat) await store.write(target.path, nothing)
     const { signal } = this.shell.streams
     const writer = await store.fs.append(target.path, { signal })
     try {
-      if (this.#fromInput) await pour({ length: undefined, bytes: this.shell.streams.input() }, writer, signal)
-      for (const item of items) await pour(await item.store.read(item.path), writer, signal)
+      if (this.#fromInput) await pour(this.shell.streams.input(), writer, signal)
+      for (const item of items) {
+        const source = await item.store.read(item.path)
+        await pour(source.bytes, writer, signal).finally(() => source.close())
+      }
       await writer.close()
     } catch (error) {
       await writer.abort(error).catch(() => {}) // the first failure is the one to tell
@@ -46,8 +49,8 @@ export class AppendToFile extends CopyVerb {
   }
 }
 
-async function pour(source: WriteSource, writer: { write(data: Uint8Array): Promise<void> }, signal: AbortSignal): Promise<void> {
-  for await (const bytes of source.bytes) {
+async function pour(source: AsyncIterable<Uint8Array>, writer: { write(data: Uint8Array): Promise<void> }, signal: AbortSignal): Promise<void> {
+  for await (const bytes of source) {
     signal.throwIfAborted()
     await writer.write(bytes)
   }

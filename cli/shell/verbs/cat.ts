@@ -11,8 +11,7 @@ export class Cat extends Verb {
 
   protected override async processPath(item: Item): Promise<void> {
     if (item.isDirectory) throw isDirectory(item.text)
-    const { bytes } = await item.store.read(item.path, this.shell.streams.signal)
-    for await (const part of this.decode(bytes, item)) await this.shell.streams.out.write(part)
+    await this.show(item, (bytes) => this.decode(bytes, item))
   }
 
   protected decode(bytes: AsyncIterable<Uint8Array>, _item: Item): AsyncIterable<Uint8Array> {

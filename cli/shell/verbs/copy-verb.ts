@@ -107,15 +107,17 @@ export abstract class CopyVerb extends Verb {
 
   protected async copyFile(source: Item, target: Item): Promise<void> {
     const { signal } = this.shell.streams
-    await this.copyBytes(await source.store.read(source.path, signal), target, source.text)
+    const bytes = await source.store.read(source.path, signal)
+    try {
+      await this.copyBytes(bytes, target, source.text)
+    } finally {
+      await bytes.close()
+    }
     await this.keepAttributes(source, target)
   }
 
   protected async copyBytes(source: WriteSource, target: Item, label: string): Promise<void> {
-    if (target.stat && (target.isDirectory || !this.overwrite)) {
-      await discard(source)
-      throw exists(target.text)
-    }
+    if (target.stat && (target.isDirectory || !this.overwrite)) throw exists(target.text)
     const { signal, progress } = this.shell.streams
     const written = this.direct ? target : target.withSuffix(copyingSuffix)
     const meter = progress && new (await import('../../output/progress.ts')).Progress(progress, label, source.length)
@@ -156,11 +158,6 @@ export abstract class CopyVerb extends Verb {
     const { nameOfId } = await import('../local-users.ts')
     return [await nameOfId('user', owner), await nameOfId('group', group)]
   }
-}
-
-async function discard(source: WriteSource): Promise<void> {
-  // Ending the iteration closes what is behind it.
-  for await (const _ of source.bytes) break
 }
 
 /** -t N and -q N are taken for compatibility: one pipeline keeps the disks busy here. */

@@ -12,7 +12,7 @@ const quotaWidths = [12, 15, 15, 15]
 const summaryWidths = [12, 12, 18]
 const policyWidths = [20]
 const snapshotWidths = [18, 24, 24, 28]
-const typeWidths = [13, 18]
+const typeWidths = [14, 18]
 
 /** Kinds of storage that Hadoop has quotas for, in its order. */
 const storageTypes = ['RAM_DISK', 'SSD', 'DISK', 'ARCHIVE', 'PROVIDED', 'NVDIMM']

@@ -27,7 +27,6 @@ export class Get extends CopyVerb {
 
   protected override async copyFile(source: Item, target: Item): Promise<void> {
     if (!this.#toOutput) return super.copyFile(source, target)
-    const { bytes } = await source.store.read(source.path, this.shell.streams.signal)
-    for await (const part of bytes) await this.shell.streams.out.write(part)
+    await this.show(source)
   }
 }

@@ -23,14 +23,21 @@ export class Getmerge extends Verb {
     await super.processArguments(items)
     if (this.exitCode !== 0) return
     const target = this.#target as Item
-    await target.store.write(target.path, { length: undefined, bytes: this.#merged() }, { signal: this.shell.streams.signal })
+    await target.store.write(target.path, { length: undefined, bytes: this.#merged(), close: async () => {} }, { signal: this.shell.streams.signal })
   }
 
   async *#merged(): AsyncIterable<Uint8Array> {
     const newline = Buffer.from('\n')
     for (const file of this.#files) {
       const empty = file.stat?.length === 0
-      if (!empty) yield* (await file.store.read(file.path, this.shell.streams.signal)).bytes
+      if (!empty) {
+        const source = await file.store.read(file.path, this.shell.streams.signal)
+        try {
+          yield* source.bytes
+        } finally {
+          await source.close()
+        }
+      }
       if (this.#newline && !(empty && this.#skipEmpty)) yield newline
     }
   }

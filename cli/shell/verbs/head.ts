@@ -17,12 +17,15 @@ export class Head extends Verb {
 
   protected override async processPath(item: Item): Promise<void> {
     if (item.isDirectory) throw isDirectory(item.text)
-    let left = headBytes
-    const { bytes } = await item.store.read(item.path, this.shell.streams.signal)
-    for await (const part of bytes) {
-      await this.shell.streams.out.write(part.subarray(0, left))
-      left -= part.length
-      if (left <= 0) return
-    }
+    await this.show(item, firstBytes)
+  }
+}
+
+async function* firstBytes(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let left = headBytes
+  for await (const part of bytes) {
+    yield part.subarray(0, left)
+    left -= part.length
+    if (left <= 0) return
   }
 }

@@ -32,7 +32,7 @@ export class Put extends CopyVerb {
 
   async #putInput(source: Item): Promise<void> {
     const target = await this.targetOf(source)
-    await this.copyBytes({ length: undefined, bytes: this.shell.streams.input() }, target, '-')
+    await this.copyBytes({ length: undefined, bytes: this.shell.streams.input(), close: async () => {} }, target, '-')
   }
 }
 

@@ -1,14 +1,9 @@
 // touch and touchz.
 import { parseArguments } from '../command-format.ts'
 import { isDirectory, notFound, PathError, UsageError } from '../errors.ts'
-import type { Item, Store, WriteSource } from '../store.ts'
+import { nothing } from '../store.ts'
+import type { Item } from '../store.ts'
 import { Verb } from '../verb.ts'
-
-const nothing: WriteSource = { length: 0, bytes: (async function* () {})() }
-
-async function makeEmpty(store: Store, path: string): Promise<void> {
-  await store.write(path, nothing)
-}
 
 abstract class TouchVerb extends Verb {
   protected override async processMissing(item: Item): Promise<void> {
@@ -33,7 +28,7 @@ export class Touchz extends TouchVerb {
   }
 
   protected touch(item: Item): Promise<void> {
-    return makeEmpty(item.store, item.path)
+    return item.store.write(item.path, nothing)
   }
 }
 
@@ -61,7 +56,7 @@ export class Touch extends TouchVerb {
   protected async touch(item: Item): Promise<void> {
     if (!item.stat) {
       if (this.#flags.has('c')) return
-      await makeEmpty(item.store, item.path)
+      await item.store.write(item.path, nothing)
       if (this.#timestamp === undefined) return
     }
     const ms = this.#timestamp === undefined ? Date.now() : parseTimestamp(this.#timestamp)
