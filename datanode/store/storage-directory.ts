@@ -143,10 +143,14 @@ function readIdentity(root: string): StorageIdentity | undefined {
   return { layout: parsed.layout, datanodeUuid: parsed.datanodeUuid, storageUuid: parsed.storageUuid, clusterId: parsed.clusterId ?? '', poolId: parsed.poolId ?? '' }
 }
 
-/** Start time of a process in clock ticks since boot, which tells a pid that was used again; '' where /proc is absent. */
+/**
+ * Start time of a process in clock ticks since boot, which tells a pid that was used again; '' where /proc is absent. A process that
+ * was killed and that nobody has waited for yet has none: it holds nothing any more.
+ */
 function startTime(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[19] ?? ''
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+    return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '')
   } catch {
     return ''
   }
