@@ -48,6 +48,8 @@ interface FakeFile {
   replication: number
   blocks: { block: Block; nodes: string[] }[]
   open: boolean
+  /** The last block is under construction. */
+  writing: boolean
   mtimeMs: number
 }
 
@@ -94,7 +96,7 @@ export class FakeCluster implements DatanodeSource {
   addFile(path: string, bytes: Uint8Array, options: { blockSize?: number; nodes?: number[] } = {}): void {
     const blockSize = options.blockSize ?? 4096
     const nodes = (options.nodes ?? this.datanodes.map((_, i) => i)).map((i) => this.datanodes[i]!)
-    const file: FakeFile = { kind: 'file', id: this.#nextId++, blockSize, replication: nodes.length, blocks: [], open: false, mtimeMs: 1000 }
+    const file: FakeFile = { kind: 'file', id: this.#nextId++, blockSize, replication: nodes.length, blocks: [], open: false, writing: false, mtimeMs: 1000 }
     for (let at = 0; at < bytes.length; at += blockSize) {
       const data = Buffer.from(bytes.subarray(at, at + blockSize))
       const block = { blockId: this.#nextBlock++, genstamp: this.#nextGenstamp++, length: data.length }
@@ -189,7 +191,7 @@ export class FakeCluster implements DatanodeSource {
   protected on_create({ path, blockSize, replication, overwrite }: { path: string; blockSize: number; replication: number; overwrite: boolean }): object {
     if (this.entries.has(path) && !overwrite) throw new QuarryError('ALREADY_EXISTS', `${path} exists`)
     this.#makeParents(path)
-    this.entries.set(path, { kind: 'file', id: this.#nextId++, blockSize: blockSize || 4096, replication: replication || 3, blocks: [], open: true, mtimeMs: 1000 })
+    this.entries.set(path, { kind: 'file', id: this.#nextId++, blockSize: blockSize || 4096, replication: replication || 3, blocks: [], open: true, writing: false, mtimeMs: 1000 })
     return { file: this.#status(path) }
   }
 
@@ -197,7 +199,8 @@ export class FakeCluster implements DatanodeSource {
     const file = this.file(path)
     file.open = true
     const last = file.blocks.at(-1)
-    const partial = last && last.block.length < file.blockSize
+    const partial = last !== undefined && last.block.length < file.blockSize
+    file.writing = partial
     return { lastBlock: partial ? this.#located(file, file.blocks.length - 1) : null, file: this.#status(path) }
   }
 
@@ -207,6 +210,7 @@ export class FakeCluster implements DatanodeSource {
     const nodes = this.datanodes.filter((node) => node.alive && !excluded.includes(node.id.uuid)).slice(0, file.replication)
     if (nodes.length === 0) throw new QuarryError('NO_TARGETS', 'no datanode is left')
     file.blocks.push({ block: { blockId: this.#nextBlock++, genstamp: this.#nextGenstamp++, length: 0 }, nodes: nodes.map((node) => node.id.uuid) })
+    file.writing = true
     return { block: this.#located(file, file.blocks.length - 1), poolId: 'BP-fake' }
   }
 
@@ -214,6 +218,7 @@ export class FakeCluster implements DatanodeSource {
     const file = this.#byId(fileId)
     assert(file.blocks.at(-1)?.block.blockId === block.blockId, 'only the last block can be abandoned')
     file.blocks.pop()
+    file.writing = false
     return {}
   }
 
@@ -237,6 +242,7 @@ export class FakeCluster implements DatanodeSource {
     const file = this.#byId(fileId)
     if (last) this.#commit(file, last)
     file.open = false
+    file.writing = false
     return { value: true }
   }
 
@@ -255,7 +261,7 @@ export class FakeCluster implements DatanodeSource {
     const last = located.at(-1) ?? null
     return {
       blocks: {
-        poolId: 'BP-fake', fileLength: this.#lengthOf(file), underConstruction: file.open, lastBlock: last, lastBlockComplete: !file.open,
+        poolId: 'BP-fake', fileLength: this.#lengthOf(file), underConstruction: file.open, lastBlock: last, lastBlockComplete: !file.writing,
         blocks: located.filter((one) => one.offset < offset + length && one.offset + one.block!.length > offset),
       },
       file: this.#status(path),
@@ -278,7 +284,7 @@ export class FakeCluster implements DatanodeSource {
   }
 
   #lengthOf(file: FakeFile): number {
-    const complete = file.open ? file.blocks.slice(0, -1) : file.blocks
+    const complete = file.writing ? file.blocks.slice(0, -1) : file.blocks
     return complete.reduce((sum, one) => sum + one.block.length, 0)
   }
 
@@ -418,6 +424,7 @@ export class FakeCluster implements DatanodeSource {
     const data = Buffer.from(packet.data ?? [])
     const offset = packet.offset ?? 0
     assert(offset <= replica.bytes.length, 'a packet leaves no hole')
+    if (data.length === 0) return
     if (offset % chunk === 0) assert(firstBadChunk(data, packet.checksums ?? new Uint8Array(0), chunk) === -1, 'a packet matches its checksums')
     else assert(data.length <= chunk - (offset % chunk) && (packet.checksums ?? Buffer.alloc(0)).length === 4 && crc32c(data) === Buffer.from(packet.checksums!).readUInt32BE(0), 'a packet within a chunk has one checksum')
     replica.bytes = Buffer.concat([replica.bytes.subarray(0, offset), data, replica.bytes.subarray(offset + data.length)])
