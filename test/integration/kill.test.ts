@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
+import { identityOf, waitForExit } from '../../cli/cluster/process-identity.ts'
 import { FileSystem } from '../../client/index.ts'
+import { must } from '../../common/assert.ts'
 import { isQuarryError } from '../../common/errors.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
 import { waitFor } from '../support/mini-cluster.ts'
@@ -12,6 +14,13 @@ import { printedSeed, Sandbox, seededBytes } from '../support/processes.ts'
 const mib = 2 ** 20
 const smallBlocks = ['-D', 'block.size=4m']
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** SIGKILL, and the process is gone. */
+async function killNow(pid: number): Promise<void> {
+  const identity = must(identityOf(pid), `process ${pid} runs`)
+  process.kill(pid, 'SIGKILL')
+  expect(await waitForExit(identity, 60_000)).toBe(true)
+}
 
 /** Starts a killed role of the cluster again, by hand as an operator would, and waits until it says so. */
 async function startAgain(sandbox: Sandbox, cluster: ClusterDescription, role: string): Promise<number> {
@@ -52,7 +61,7 @@ describe('a datanode killed with SIGKILL', () => {
           (await fs.readdir('/')).some((file) => file.name.startsWith(`put-${index}`) && file.length >= 8 * mib) ? undefined : 'not begun',
         'put to be under way',
       )
-      process.kill(datanode.pid, 'SIGKILL')
+      await killNow(datanode.pid)
       put.stdin.end(bytes.subarray(22 * mib))
       const outcome = await put.done
       expect(outcome.stderr).toBe('')
@@ -81,7 +90,7 @@ describe('a datanode killed with SIGKILL', () => {
         hash.update(piece)
         const before = done
         done += piece.length
-        if (before < 10 * mib && done >= 10 * mib) process.kill(datanode.pid, 'SIGKILL')
+        if (before < 10 * mib && done >= 10 * mib) await killNow(datanode.pid)
       }
       expect(done).toBe(bytes.length)
       expect(hash.digest('hex')).toBe(sha256(bytes))
@@ -119,7 +128,7 @@ describe('a namenode killed with SIGKILL under load', () => {
       const before = acknowledged.size
       await waitFor(() => (acknowledged.size > before + 20 ? undefined : `${acknowledged.size - before} files`), 'writers to get on')
       await new Promise((resolve) => setTimeout(resolve, random.int(300)))
-      process.kill(pid, 'SIGKILL')
+      await killNow(pid)
       pid = await startAgain(sandbox, cluster, 'namenode')
     }
     const before = acknowledged.size
@@ -141,7 +150,7 @@ describe('a namenode killed with SIGKILL under load', () => {
       await using fs = await FileSystem.connect(cluster.uri)
       await fs.writeFile('/kept', bytes)
     }
-    for (const { pid } of [cluster.namenode, ...cluster.datanodes]) process.kill(pid, 'SIGKILL')
+    await Promise.all([cluster.namenode, ...cluster.datanodes].map(({ pid }) => killNow(pid)))
     const again = await sandbox.up()
     expect(again.uri).toBe(cluster.uri)
     await using fs = await FileSystem.connect(again.uri)

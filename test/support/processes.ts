@@ -2,7 +2,7 @@
 // directories; leaving it ends them all by pid, whatever the test did.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Writable } from 'node:stream'
@@ -167,7 +167,7 @@ export class Sandbox implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of this.#running) running.kill('SIGKILL')
     await Promise.allSettled([...this.#running].map((running) => running.done))
-    for (const name of readdirSync(this.dir)) await killCluster(this.path(name))
+    for (const name of readdirSync(this.dir)) if (existsSync(this.path(name, 'running.json'))) await killCluster(this.path(name))
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 })
   }
 }
