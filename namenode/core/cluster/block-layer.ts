@@ -108,6 +108,13 @@ export class BlockLayer {
     return live
   }
 
+  /** Good replicas in the map, those of dead nodes that have not been dropped yet included: what the count of safe blocks goes by. */
+  goodReplicas(block: BlockRecord): number {
+    let good = 0
+    for (let slot = this.replicas.first(block.blockId); slot !== -1; slot = this.replicas.next(slot)) if (this.isGood(slot, block)) good++
+    return good
+  }
+
   /** The replication its file asks for; 0 when the file is gone. */
   wanted(block: BlockRecord): number {
     const file = this.view.inode(block.fileId)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ClusterFixture, MIB } from './testing/cluster-fixture.ts'
-import { hostOf, refusalText } from './placement.ts'
+import { hostOf } from './placement.ts'
 
 const request = { caller: '10.9.9.9', wanted: 3, existing: [], excluded: [], favored: [], blockSize: 128 * MIB }
 const uuids = (placement: { targets: readonly { datanode: { uuid: string } | null }[] }) => placement.targets.map((target) => target.datanode!.uuid)
@@ -65,10 +65,6 @@ describe('placement', () => {
         { node: '10.0.0.5:9868', reason: 'dead: no heartbeat' },
       ],
     })
-    expect(refusalText('/f', placement, { min: 1, running: 3, excluded: 1 })).toBe(
-      'File /f could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running and 1 node(s) are excluded in this operation. ' +
-        '(10.0.0.2:9868: excluded by the client; 10.0.0.3:9868: not enough space: 5242880 bytes remain, a block needs 134217728; 10.0.0.4:9868: dead: no heartbeat; 10.0.0.5:9868: dead: no heartbeat)',
-    )
   })
 
   test('counts the space of blocks being written as taken, until they arrive or are abandoned', () => {

@@ -134,11 +134,3 @@ export function hostOf(address: string): string {
   else if (/^[^:]*:\d+$/.test(host)) host = host.slice(0, host.lastIndexOf(':'))
   return host.startsWith('::ffff:') ? host.slice(7) : host === '::1' ? '127.0.0.1' : host
 }
-
-/** HDFS's sentence, and then of each node why. */
-export function refusalText(path: string, placement: Placement, facts: { readonly min: number; readonly running: number; readonly excluded: number }): string {
-  const excluded = facts.excluded === 0 ? 'no' : String(facts.excluded)
-  const reasons = placement.refused.map(({ node, reason }) => `${node}: ${reason}`).join('; ')
-  return `File ${path} could only be written to ${placement.targets.length} of the ${facts.min} minReplication nodes. ` +
-    `There are ${facts.running} datanode(s) running and ${excluded} node(s) are excluded in this operation.${reasons === '' ? '' : ` (${reasons})`}`
-}

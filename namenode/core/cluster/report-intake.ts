@@ -125,7 +125,7 @@ export class ReportIntake {
     const block = this.#layer.view.block(blockId)
     const slot = this.#layer.replicas.find(blockId, storage.index)
     const wasSafe = block !== undefined && this.#layer.safeMode.starting && slot !== -1 && this.#layer.isGood(slot, block) &&
-      this.#layer.liveReplicas(block) === this.#layer.settings.replicationMin
+      this.#layer.goodReplicas(block) === this.#layer.settings.replicationMin
     if (!this.#layer.removeReplica(storage, blockId)) return
     if (block && wasSafe && !this.#layer.openAtStart.has(blockId)) this.#layer.safeMode.countSafe(-1)
     if (block) this.#redundancy.evaluate(block, this.#layer.wanted(block))
@@ -151,7 +151,7 @@ export class ReportIntake {
 
   #countSafe(block: BlockRecord): void {
     if (this.#layer.openAtStart.has(block.blockId)) return
-    if (this.#layer.liveReplicas(block) === this.#layer.settings.replicationMin) this.#layer.safeMode.countSafe(1)
+    if (this.#layer.goodReplicas(block) === this.#layer.settings.replicationMin) this.#layer.safeMode.countSafe(1)
   }
 
   #deleted(storage: Storage, block: Block): void {

@@ -82,11 +82,11 @@ export class FakeNode implements NodeLink {
     this.#cluster.settle()
   }
 
-  received(block: { blockId: number; genstamp: number; length: number }, kind: ReceivedKind = ReceivedKind.RECEIVED, storage = 0): void {
+  received(block: { blockId: number; genstamp: number; length: number }, kind: ReceivedKind = ReceivedKind.RECEIVED, settle = true): void {
     const { blockId, genstamp, length } = block
-    const event: ReceivedBlock = { storageUuid: this.storage(storage), block: { blockId, genstamp, length }, kind }
+    const event: ReceivedBlock = { storageUuid: this.storage(), block: { blockId, genstamp, length }, kind }
     this.#cluster.manager.received(this.node, [event])
-    this.#cluster.settle()
+    if (settle) this.#cluster.settle()
   }
 
   disconnect(): void {
