@@ -14,11 +14,11 @@ import { QuarryError } from '../../common/errors.ts'
 import type { EngineOptions, SqlEngine } from '../executor/protocol.ts'
 import { sqlText } from '../executor/text.ts'
 import { writeFooterFile } from '../parquet/footer-file.ts'
-import { readFooter, type ParquetFooter } from '../parquet/footer.ts'
+import { readFooter, type ByteRange, type ParquetFooter } from '../parquet/footer.ts'
 import { castTo, documentOf, isNode, nodesOf, parseAst, printAst, tableRef, textOf, type Node } from '../plan/ast.ts'
-import { bindSelect, tableOf } from '../plan/bind.ts'
+import { bindSelect, columnsOf, tableOf } from '../plan/bind.ts'
 import { checkSelect, selectOf, sqlLengthMax } from '../plan/check.ts'
-import { planFragments, type PlannedFragment } from '../plan/fragments.ts'
+import { commonRanges, planFragments, type PlannedFragment } from '../plan/fragments.ts'
 import { pruneRowGroups } from '../plan/prune.ts'
 import { draftSplit, finishSplit, partsTable, splitTable, type SplitDraft, type SplitQuery } from '../plan/split.ts'
 import type { FragmentRunner } from '../service/fragment-client.ts'
@@ -169,6 +169,8 @@ interface Planned {
   readonly file: LocatedFile
   readonly footer: ParquetFooter
   readonly fragments: readonly PlannedFragment[]
+  /** Bytes that every fragment needs. */
+  readonly common: readonly ByteRange[]
   readonly draft: SplitDraft
   readonly split: SplitQuery
   readonly partialSql: string
@@ -203,9 +205,10 @@ async function plan(deps: QueryDeps, engine: SqlEngine, dir: string, sql: string
   const groups = pruneRowGroups(footer.rowGroups, bound.where, columns)
   // A query that nothing can match still needs one fragment: it returns no rows, or the one row of an aggregate over nothing.
   const chosen = groups.length > 0 ? groups : footer.rowGroups.filter((group) => group.rows > 0).slice(0, 1)
-  const wanted = draft.columns.map((name) => columns.indexOf(name))
-  const fragments = planFragments(chosen, wanted, file.blocks, options.fragmentBytes)
-  return { file, footer, fragments, draft, split, partialSql: await printNode(engine, split.partial), types: typesOf(whole) }
+  const indexes = (names: Iterable<string>) => [...names].map((name) => columns.indexOf(name))
+  const fragments = planFragments(chosen, indexes(draft.columns), file.blocks, options.fragmentBytes)
+  const common = commonRanges(footer, bound.where === undefined ? [] : indexes(columnsOf(bound.where)))
+  return { file, footer, fragments, common, draft, split, partialSql: await printNode(engine, split.partial), types: typesOf(whole) }
 }
 
 /** Runs the fragments. A file without rows has none: its footer is the whole file, and the coordinator runs the SELECT over it. */
@@ -216,7 +219,7 @@ async function runParts(deps: QueryDeps, engine: SqlEngine, dir: string, planned
     return { files: [file], explain: [] }
   }
   return runFragments({
-    queryId: randomUUID(), file: planned.file, footer: planned.footer, astJson: printAst(documentOf(planned.split.partial)), fragments: planned.fragments,
+    queryId: randomUUID(), file: planned.file, common: planned.common, astJson: printAst(documentOf(planned.split.partial)), fragments: planned.fragments,
     runner: deps.runner, relocate: () => deps.files.locate(planned.file.path, signal), dir,
     resultBytesMax: options.resultBytesMax ?? 4 * 1024 * MIB, fragmentTimeoutMs: options.fragmentTimeoutMs ?? 10 * 60_000, env: deps.env, signal,
   })

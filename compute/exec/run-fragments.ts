@@ -10,8 +10,8 @@ import type { Env } from '../../common/env.ts'
 import { QuarryError, toQuarryError, type ErrorCode } from '../../common/errors.ts'
 import type { DatanodeId, FragmentDone, FragmentRequest } from '../../proto/ports.ts'
 import type { Init } from '../../proto/codec.ts'
-import type { ParquetFooter } from '../parquet/footer.ts'
-import type { PlannedFragment } from '../plan/fragments.ts'
+import type { ByteRange } from '../parquet/footer.ts'
+import { mergeRanges, type PlannedFragment } from '../plan/fragments.ts'
 import type { FragmentRunner } from '../service/fragment-client.ts'
 import type { ExplainAttempt, ExplainFragment } from './explain.ts'
 import type { LocatedFile } from './source.ts'
@@ -26,7 +26,8 @@ const backoffMs = 200
 export interface FragmentsInput {
   readonly queryId: string
   readonly file: LocatedFile
-  readonly footer: ParquetFooter
+  /** Bytes that every fragment needs. */
+  readonly common: readonly ByteRange[]
   readonly astJson: string
   readonly fragments: readonly PlannedFragment[]
   readonly runner: FragmentRunner
@@ -154,12 +155,10 @@ async function runAttempt(input: FragmentsInput, fragment: PlannedFragment, inde
 }
 
 function requestOf(input: FragmentsInput, fragment: PlannedFragment, index: number, attempt: number, file: LocatedFile): Init<FragmentRequest> {
-  const { footer } = input
-  const ends = [{ start: 0, length: 4 }, { start: footer.start, length: footer.bytes.length }]
   return {
     queryId: input.queryId, fragment: index, attempt, poolId: file.poolId, astJson: input.astJson, deadlineMs: input.fragmentTimeoutMs,
     splits: fragment.pieces.map((piece) => {
-      const ranges = [ends[0]!, ...piece.ranges, ends[1]!]
+      const ranges = mergeRanges([...input.common, ...piece.ranges])
       const blocks = file.blocks.filter((block) => ranges.some((range) => range.start < block.offset + (block.block?.length ?? 0) && range.start + range.length > block.offset))
       return {
         path: file.path, fileId: file.fileId, fileLength: file.length, ranges, firstRow: piece.firstRow, lastRow: piece.lastRow,

@@ -36,6 +36,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   return new Engine(instance, connection)
 }
 
+/** An engine over a connection that is set up already. */
+export const engineFromConnection = (instance: DuckDBInstance, connection: DuckDBConnection): Engine => new Engine(instance, connection)
+
 export class Engine implements SqlEngine {
   readonly #instance: DuckDBInstance
   readonly #connection: DuckDBConnection

@@ -22,6 +22,8 @@ export interface RowGroup {
   readonly columns: readonly (readonly ByteRange[])[]
   /** For each top-level column of plain integers: smallest and largest value, when the writer kept them. */
   readonly ranges: readonly (ColumnRange | undefined)[]
+  /** For each top-level column: its bloom filters, which are among `columns` too. */
+  readonly bloomFilters: readonly (readonly ByteRange[])[]
 }
 
 export interface ParquetFooter {
@@ -74,18 +76,21 @@ function describe(metadata: FileMetaData, fileLength: number, bytes: Uint8Array,
   const rowGroups = metadata.row_groups.map((group) => {
     if (group.columns.length !== leaves.length) throw broken('a row group lacks columns')
     const columns: ByteRange[][] = names.map(() => [])
+    const bloomFilters: ByteRange[][] = names.map(() => [])
     const ranges: (ColumnRange | undefined)[] = names.map(() => undefined)
     for (const [leaf, chunk] of group.columns.entries()) {
       if (chunk.file_path !== undefined && chunk.file_path !== '') throw broken('its columns lie in other files')
       const at = leaves[leaf]!
-      for (const range of rangesOf(chunk, starts)) {
+      const bloomFilter = bloomFilterOf(chunk, starts)
+      if (bloomFilter !== undefined) bloomFilters[at.column]!.push(bloomFilter)
+      for (const range of [...rangesOf(chunk), ...(bloomFilter === undefined ? [] : [bloomFilter])]) {
         if (range.start < magicLength || range.start + range.length > start) throw broken('a column lies outside of the file')
         columns[at.column]!.push(range)
       }
       if (at.integer) ranges[at.column] = integerRange(chunk)
     }
     const rows = Number(group.num_rows)
-    const described: RowGroup = { firstRow: row, rows, columns, ranges }
+    const described: RowGroup = { firstRow: row, rows, columns, ranges, bloomFilters }
     row += rows
     return described
   })
@@ -134,21 +139,21 @@ function chunkStarts(metadata: FileMetaData, footerStart: number): number[] {
   return starts.sort((a, b) => a - b)
 }
 
-/**
- * All bytes that a reader of the column chunk may touch. The bloom filter and the page index lie elsewhere in the file; left out,
- * a bloom filter would read as zeros and say that no value is there: a wrong answer.
- */
-function rangesOf(chunk: ColumnChunk, starts: readonly number[]): ByteRange[] {
+/** The pages of a column chunk and its page index. */
+function rangesOf(chunk: ColumnChunk): ByteRange[] {
   const meta = chunk.meta_data
   if (meta === undefined) throw new QuarryError('SQL', 'A Parquet file with encrypted columns cannot be read.')
   const ranges: ByteRange[] = [{ start: firstByteOf(chunk), length: Number(meta.total_compressed_size) }]
-  if (meta.bloom_filter_offset !== undefined) {
-    const start = Number(meta.bloom_filter_offset)
-    ranges.push({ start, length: meta.bloom_filter_length ?? starts.find((at) => at > start)! - start })
-  }
   if (chunk.column_index_offset !== undefined && chunk.column_index_length !== undefined) ranges.push({ start: Number(chunk.column_index_offset), length: chunk.column_index_length })
   if (chunk.offset_index_offset !== undefined && chunk.offset_index_length !== undefined) ranges.push({ start: Number(chunk.offset_index_offset), length: chunk.offset_index_length })
   return ranges
+}
+
+function bloomFilterOf(chunk: ColumnChunk, starts: readonly number[]): ByteRange | undefined {
+  const meta = chunk.meta_data
+  if (meta?.bloom_filter_offset === undefined) return undefined
+  const start = Number(meta.bloom_filter_offset)
+  return { start, length: meta.bloom_filter_length ?? starts.find((at) => at > start)! - start }
 }
 
 function integerRange(chunk: ColumnChunk): ColumnRange | undefined {

@@ -3,7 +3,7 @@
 // Row groups are taken in file order and neighbours stay together while their node may go on, so that a fragment is few ranges of
 // rows. Among nodes that hold (nearly) the same share of a row group, the one with the fewest bytes so far takes it.
 import type { DatanodeId, LocatedBlock } from '../../proto/ports.ts'
-import type { ByteRange, RowGroup } from '../parquet/footer.ts'
+import type { ByteRange, ParquetFooter, RowGroup } from '../parquet/footer.ts'
 
 /** Neighbouring row groups of the file. */
 export interface Piece {
@@ -99,6 +99,15 @@ function fragmentOf(node: string, needs: readonly Need[], nodes: readonly Datano
     pieces: merged, bytes: sum(ranges), localBytes: held.get(node) ?? 0,
     rowGroups: needs.length, rows: needs.reduce((rows, need) => rows + need.group.rows, 0),
   }
+}
+
+/**
+ * What every fragment needs beside its own pieces: magic and footer, and the bloom filters of the columns in WHERE. DuckDB looks
+ * into the bloom filters of all row groups before it looks at the row range, and zeros would be no bloom filter.
+ */
+export function commonRanges(footer: ParquetFooter, whereColumns: readonly number[]): ByteRange[] {
+  const blooms = whereColumns.flatMap((column) => footer.rowGroups.flatMap((group) => group.bloomFilters[column] ?? []))
+  return mergeRanges([{ start: 0, length: 4 }, ...blooms, { start: footer.start, length: footer.bytes.length }])
 }
 
 /** Every datanode that holds a part of the file. */
