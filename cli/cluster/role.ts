@@ -45,7 +45,7 @@ export async function runRole(role: RoleName, args: RoleArguments): Promise<void
 async function start(role: RoleName, args: RoleArguments): Promise<void> {
   const flags = { ...parseDefinitions(args.define ?? []), ...(args.insecure && { insecure: 'true' }) }
   const settings = loadSettings({ file: args.config, env: process.env, flags, role })
-  const log = await openLog(settings, role)
+  const log = await openLog(settings)
   process.on('uncaughtException', (error) => {
     log.error('process.crashed', { error })
     process.exit(crashedExitCode)
@@ -53,14 +53,15 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
   const orders = listen()
   mkdirSync(settings['dir'], { recursive: true })
   const running = role === 'namenode' ? await startNamenodeRole(settings, log) : await startDatanodeRole(settings, log, orders.go)
-  log.info('role.ready', { ...running.ready })
+  const { kind: _kind, role: _role, pid: _pid, ...where } = running.ready
+  log.info('role.ready', where)
   tell(running.ready)
   void orders.stop.then((reason) => stop(running, settings, log, reason))
 }
 
 async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
   const { startNamenode } = await import('../../namenode/main.ts')
-  const namenode = await startNamenode({ settings, env: systemEnv(log) })
+  const namenode = await startNamenode({ settings, env: systemEnv(log.child({ role: 'namenode' })) })
   const { uri, grpc, http, clusterId, poolId } = namenode
   return {
     ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId },
@@ -154,12 +155,12 @@ function startFailure(role: RoleName, error: unknown): QuarryError {
 }
 
 /** JSON lines on stderr; `quarry up` sends them to a file. */
-async function openLog(settings: Settings, role: RoleName): Promise<Logger> {
+async function openLog(settings: Settings): Promise<Logger> {
   const { pino } = await import('pino')
   const root = pino(
     {
       level: settings['log.level'],
-      base: { role, pid: process.pid },
+      base: { pid: process.pid },
       serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
     },
     pino.destination({ fd: 2, sync: true }),

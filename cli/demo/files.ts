@@ -22,7 +22,8 @@ export async function flightsFile(given?: string): Promise<LocalFile> {
 
 function packageDir(name: string): string {
   try {
-    return path.dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+    // Its entry is build/index.js; package.json itself is not exported.
+    return path.dirname(path.dirname(createRequire(import.meta.url).resolve(name)))
   } catch (error) {
     throw new QuarryError(
       'NOT_FOUND',

@@ -67,9 +67,9 @@ export async function runDemo(options: { readonly flights?: string | undefined }
 async function demo(stage: Stage, flightsPath: string | undefined): Promise<void> {
   const { signal } = stage
   say('Quarry: a store whose blocks you can query. Everything below happens on this machine, in real processes.')
+  const flights = await flightsFile(flightsPath)
   const cluster = await startCluster(stage)
   await using fs = await FileSystem.connect(cluster.uri, { localReads: false, signal })
-  const flights = await flightsFile(flightsPath)
   const generated = await step(
     `Making a file of ${mebibytes(generatedBytes)} to store beside the real one (flights-3m.parquet, ${mebibytes(flights.length)})`,
     async () => {
@@ -244,7 +244,9 @@ async function cleanUp({ dir, clusterDir }: Stage): Promise<void> {
 
 function printLogs({ clusterDir }: Stage): void {
   for (const role of readRunning(clusterDir)?.roles ?? []) {
-    const lines = lastLogLines(logFileOf(clusterDir, role.name), 4)
+    const lines = lastLogLines(logFileOf(clusterDir, role.name), 40)
+      .filter((line) => /^\S+ (warn|error) /.test(line))
+      .slice(-4)
     if (lines.length > 0) say([`  ${role.name}:`, ...lines.map((line) => `    ${line}`)].join('\n'))
   }
 }
