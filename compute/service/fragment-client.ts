@@ -44,7 +44,8 @@ export function grpcFragmentRunner(): FragmentRunner {
       signal.addEventListener('abort', onAbort, { once: true })
       try {
         for await (const message of new Inbox<FragmentReply>(call, { peer: `datanode ${address}` })) {
-          if (message.parquet) await write(message.parquet)
+          // A byte field that is not set is empty, not null: the name of the set one decides.
+          if (message.body === 'parquet' && message.parquet) await write(message.parquet)
           else if (message.error) throw new QuarryError(isErrorCode(message.error.code) ? message.error.code : 'INTERNAL', message.error.message)
           else if (message.done) return message.done
         }
