@@ -47,6 +47,8 @@ export class BlockLayer {
   /** Blocks with a corrupt replica on a node that is not dead. */
   readonly corrupt = new Set<number>()
   readonly safeMode: SafeMode
+  /** Monotonic; copies are ordered only from then on (R6 in redundancy.ts). */
+  readonly copiesFromMs: number
   /** Blocks whose replicas do not count while starting: those of files that were open when the namenode stopped. */
   readonly openAtStart: ReadonlySet<number>
 
@@ -54,6 +56,7 @@ export class BlockLayer {
     this.env = deps.env
     this.view = deps.view
     this.settings = deps.settings
+    this.copiesFromMs = deps.view.counters().blocks === 0 ? 0 : deps.env.clock.monotonicMs() + deps.settings.deadAfterMs
     this.openAtStart = unfinishedBlocks(deps.view)
     this.safeMode = new SafeMode(deps.settings.safeMode, deps.view.counters().blocks - this.openAtStart.size)
   }

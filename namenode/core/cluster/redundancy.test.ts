@@ -336,6 +336,23 @@ describe('safe mode', () => {
     expect(cluster.manager.counts().underReplicated).toBe(1_500)
   })
 
+  test('after a start: datanodes have dead.after to come back before anything is copied', () => {
+    const cluster = new ClusterFixture()
+    const block = cluster.addBlock(1, { replication: 2 })
+    const [first, second] = cluster.addNodes(3, () => ({}), false)
+    first!.report([{ block }])
+    expect(cluster.manager.safeMode().on).toBe(false)
+    cluster.silence(59_000, [])
+    cluster.manager.redundancyRound()
+    expect(copies(cluster)).toEqual([])
+    cluster.silence(2_000, [])
+    cluster.manager.redundancyRound()
+    // The two others have not said what they hold.
+    expect(copies(cluster)).toEqual([])
+    second!.report([])
+    expect(copies(cluster)).toEqual([{ blockId: 1, targets: ['dn-2'] }])
+  })
+
   test('a node that dies while starting takes its blocks out of the count', () => {
     const cluster = new ClusterFixture()
     const blocks = [1, 2].map((id) => cluster.addBlock(id, { replication: 1 }))

@@ -6,6 +6,8 @@
 //   R3  Nothing is deleted because of what a storage is thought to hold before it has sent a full report (postponed).
 //   R4  A copy that was told to go (excess) never counts again, whatever late reports say of it.
 //   R5  Blocks under construction belong to their writer: they are left alone.
+//   R6  After a start datanodes get as long to come back as any silent one (dead.after) before their replicas count as lost; and no
+//       copy goes to a datanode whose full report is outstanding: it may well hold one.
 import { ReplicaState } from '../../../proto/ports.ts'
 import type { BlockRecord } from '../model.ts'
 import type { BlockLayer } from './block-layer.ts'
@@ -75,7 +77,7 @@ export class Redundancy {
    */
   schedule(nowMs: number): number {
     const { queues, nodes, safeMode } = this.#layer
-    if (safeMode.on) return 0
+    if (safeMode.on || nowMs < this.#layer.copiesFromMs) return 0
     const limit = Math.max(1, nodes.liveCount()) * blocksPerNodeAndPass
     let helped = 0
     let examined = 0
@@ -213,8 +215,9 @@ export class Redundancy {
     const source = this.#chooseSource(census.good, priority)
     if (!source) return false
     const existing = [...new Set([...census.good.map((slot) => this.#layer.nodeOf(slot).id.uuid), ...pending.targets(blockId)])]
-    const occupied = [...census.holders].map((node) => node.id.uuid).filter((uuid) => !existing.includes(uuid))
-    const { targets } = placeReplicas(nodes, env.random, { caller: source.id.ip, wanted: lacking, existing, excluded: occupied, favored: [], blockSize: Math.max(1, block.length) })
+    const unsure = nodes.all().filter((node) => census.holders.has(node) || node.storages.some((storage) => storage.contentStale && !storage.failed))
+    const excluded = unsure.map((node) => node.id.uuid).filter((uuid) => !existing.includes(uuid))
+    const { targets } = placeReplicas(nodes, env.random, { caller: source.id.ip, wanted: lacking, existing, excluded, favored: [], blockSize: Math.max(1, block.length) })
     if (targets.length === 0) return false
     source.link?.send({ replicate: { block: { blockId, genstamp: block.genstamp, length: block.length }, targets } })
     const copies = targets.flatMap((target) => {
