@@ -73,15 +73,15 @@ describe('Engine', () => {
     const quarry = new Harness()
     await quarry.write('/a')
     await quarry.write('/b')
-    const rename = { clientId: 'client', callId: 1 }
-    const remove = { clientId: 'client', callId: 2 }
+    const rename = { clientId: 'client', callId: 1, retryCount: 1 }
+    const remove = { clientId: 'client', callId: 2, retryCount: 1 }
     expect(await quarry.call('rename', { source: '/a', target: '/c' }, rename)).toEqual({ value: true })
     expect(await quarry.call('rename', { source: '/a', target: '/c' }, rename)).toEqual({ value: true })
     expect(await quarry.call('delete', { path: '/b' }, remove)).toEqual({ value: true })
     quarry.engine = quarry.newEngine()
     expect(await quarry.call('rename', { source: '/a', target: '/c' }, rename)).toEqual({ value: true })
     expect(await quarry.call('delete', { path: '/b' }, remove)).toEqual({ value: true })
-    expect(await quarry.call('delete', { path: '/b' }, { clientId: 'client', callId: 3 })).toEqual({ value: false })
+    expect(await quarry.call('delete', { path: '/b' }, { clientId: 'client', callId: 3, retryCount: 1 })).toEqual({ value: false })
     await quarry.clock.advance(11 * 60_000)
     quarry.engine = quarry.newEngine()
     expect(await quarry.call('delete', { path: '/b' }, remove)).toEqual({ value: false })

@@ -11,7 +11,7 @@
 //   E3  an error inside apply is a bug: nothing of the batch is kept and the engine answers nothing but INTERNAL from then on
 import { AssertionError } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import { commitBatchMax, completeWaitMs, retryCacheMs } from '../../common/limits.ts'
+import { commitBatchMax, completeWaitMs, retryCacheEntriesMax, retryCacheMs } from '../../common/limits.ts'
 import type { Env } from '../../common/env.ts'
 import type { CallContext, Command, Init, Method, ReplyOf, Request } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
@@ -56,6 +56,8 @@ const queueMax = 65_536
 /** Planned commands that wait for replicas look again this often, should nobody wake them. */
 const waitPollMs = 50
 const editsPageMax = 10_000
+/** Edits that are read at once when old replies are looked for. */
+const REFILL_PAGE = 1000
 const nobody: object = {}
 
 export class Engine {
@@ -73,6 +75,9 @@ export class Engine {
   #failure: QuarryError | undefined
   #lastAtMs = 0
   #trimmedTxid = 0
+  readonly #startTxid: number
+  readonly #startedMs: number
+  #oldEdits: Map<string, EditRecord> | undefined
   #closed = false
 
   constructor(deps: EngineDeps) {
@@ -81,10 +86,11 @@ export class Engine {
     this.#env = deps.env
     this.#settings = deps.settings
     this.#defer = deps.defer
-    this.#trimmedTxid = this.#store.tx.counters().lastTxid
+    this.#startedMs = this.#env.clock.nowMs()
+    this.#startTxid = this.#store.tx.counters().lastTxid
+    this.#trimmedTxid = this.#startTxid
     if (this.#trimmedTxid === 0) this.#format()
     this.#openLeases()
-    this.#refillRetries()
   }
 
   /** Decides, commits with its neighbours, answers. Rejects with a QuarryError. */
@@ -239,7 +245,7 @@ export class Engine {
   ): void {
     const { key, done, context } = pending
     if (key !== '') {
-      const before = this.#retries.get(key)
+      const before = this.#retries.get(key) ?? (context.retryCount > 0 ? this.#replyBeforeRestart(key) : undefined)
       if (before !== undefined) {
         answers.push({ done, error: undefined, reply: before })
         return
@@ -354,26 +360,28 @@ export class Engine {
     }
   }
 
-  #refillRetries(): void {
-    const nowMs = this.#env.clock.nowMs()
-    const sinceMs = nowMs - retryCacheMs
-    const { lastTxid } = this.#store.tx.counters()
-    const pages: EditRecord[][] = []
-    const first = this.#store.firstKeptTxid()
-    for (let end = lastTxid; end >= first; ) {
-      const from = Math.max(first, end - 999)
-      const page = this.#store.editsAfter(from - 1, end - from + 1)
-      pages.push(page)
-      if (page.length === 0 || page[0]!.atMs < sinceMs) break
-      end = from - 1
+  /**
+   * After a restart the replies of the last minutes are told from the edits, when the first repeated call asks for one: no start
+   * has to wait for it, and most never need it.
+   */
+  #replyBeforeRestart(key: string): object | undefined {
+    if (this.#env.clock.nowMs() - this.#startedMs >= retryCacheMs) {
+      this.#oldEdits?.clear()
+      return undefined
     }
-    for (const page of pages.reverse()) {
-      for (const record of page) {
-        if (record.clientId === undefined || record.atMs < sinceMs) continue
-        const reply = replyOfEdit(record, this.#store.tx)
-        if (reply !== undefined) this.#retries.set(`${record.clientId}:${record.callId}`, reply, nowMs)
+    if (this.#oldEdits === undefined) {
+      this.#oldEdits = new Map()
+      const sinceMs = this.#env.clock.nowMs() - retryCacheMs
+      for (let last = this.#startTxid; last >= this.#store.firstKeptTxid() && this.#oldEdits.size < retryCacheEntriesMax; last -= REFILL_PAGE) {
+        const page = this.#store.editsAfter(Math.max(0, last - REFILL_PAGE), REFILL_PAGE).filter((record) => record.txid <= last)
+        for (const record of page) {
+          if (record.clientId !== undefined && record.atMs >= sinceMs) this.#oldEdits.set(`${record.clientId}:${record.callId}`, record)
+        }
+        if (page.length === 0 || page[0]!.atMs < sinceMs) break
       }
     }
+    const record = this.#oldEdits.get(key)
+    return record === undefined || this.#env.clock.nowMs() - record.atMs >= retryCacheMs ? undefined : replyOfEdit(record, this.#store.tx)
   }
 
   #trim(): void {

@@ -42,6 +42,7 @@ export interface Who {
   readonly groups?: readonly string[]
   readonly clientId?: string
   readonly callId?: number
+  readonly retryCount?: number
 }
 
 export class Harness {
@@ -69,7 +70,7 @@ export class Harness {
   call<M extends Method>(method: M, request: Partial<Request<M>>, who: Who = {}): Promise<ReplyOf<M>> {
     const context: CallContext = {
       user: who.user ?? 'root', groups: who.groups ?? [], realUser: '', remoteAddress: '127.0.0.1', clientId: who.clientId ?? '',
-      callId: who.callId ?? 0, retryCount: 0, callerContext: '',
+      callId: who.callId ?? 0, retryCount: who.retryCount ?? 0, callerContext: '',
     }
     return this.engine.submit(context, method, { ...defaults[method], ...request } as Request<M>) as Promise<ReplyOf<M>>
   }
