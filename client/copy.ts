@@ -142,7 +142,8 @@ async function downloadFile(fs: FileSystem, source: FileInfo, local: string, opt
 
 async function keepLocalAttributes(source: FileInfo, local: string): Promise<void> {
   await chmod(local, source.permission)
-  await utimes(local, source.atimeMs / 1000, source.mtimeMs / 1000)
+  // Seconds in a double: a microsecond on top keeps the milliseconds from being rounded down to the one before.
+  await utimes(local, (source.atimeMs + 0.001) / 1000, (source.mtimeMs + 0.001) / 1000)
 }
 
 // --- what both directions share -----------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ import { expandGlob } from './glob.ts'
 import { LeaseRenewer } from './lease-renewer.ts'
 import { applyMode } from './mode.ts'
 import { normalizePath } from './path.ts'
+import { plain } from './plain.ts'
 import { BlockFileReader } from './reader/file-reader.ts'
 import { LocalReplicas } from './reader/local-replicas.ts'
 import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
+import { truncate } from './truncate.ts'
 import type { BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter } from './types.ts'
 import type { DatanodeSource } from './writer/block-writer.ts'
 import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
@@ -132,7 +134,7 @@ export class FileSystem implements AsyncDisposable {
   }
 
   async contentSummary(path: string, options?: VerbOptions): Promise<ContentSummary> {
-    return this.#call('getContentSummary', { path: this.resolve(path) }, options)
+    return plain<ContentSummary>(await this.#call('getContentSummary', { path: this.resolve(path) }, options))
   }
 
   /** Where the bytes of a file lie; of `offset` … `offset + length` only, when given. */
@@ -231,9 +233,9 @@ export class FileSystem implements AsyncDisposable {
     await this.#call('setQuota', { path: this.resolve(path), names: quota.names ?? -2, space: quota.space ?? -2 }, options)
   }
 
-  /** `true`: done; `false`: the last block is being cut, the file opens again when that is over. */
-  async truncate(path: string, newLength: number, options?: VerbOptions): Promise<boolean> {
-    return (await this.#call('truncate', { path: this.resolve(path), newLength, holder: this.#lease.holder }, options)).value
+  /** Cuts a file to `newLength` bytes. `true`: done; `false`: the last block is still being cut, the file opens again when that is over. */
+  truncate(path: string, newLength: number, options?: VerbOptions): Promise<boolean> {
+    return truncate(this, path, newLength, this.#lease.holder, this.#env.random, options)
   }
 
   /** Appends the blocks of the sources to the target and removes the sources; no byte moves. */
@@ -324,12 +326,12 @@ export class FileSystem implements AsyncDisposable {
   // --- the cluster --------------------------------------------------------------------------------------------------------
 
   async stats(options?: VerbOptions): Promise<FileSystemStats> {
-    return this.#call('getFsStats', {}, options)
+    return plain<FileSystemStats>(await this.#call('getFsStats', {}, options))
   }
 
   /** Asked once for each FileSystem. */
   async serverDefaults(options?: VerbOptions): Promise<ServerDefaultsReply> {
-    this.#defaults ??= this.#call('getServerDefaults', {}, options)
+    this.#defaults ??= this.#call('getServerDefaults', {}, options).then(plain)
     try {
       return await this.#defaults
     } catch (error) {
@@ -347,7 +349,7 @@ export class FileSystem implements AsyncDisposable {
       'entering-maintenance': DatanodeFilter.DATANODES_ENTERING_MAINTENANCE,
       'in-maintenance': DatanodeFilter.DATANODES_IN_MAINTENANCE,
     } as const
-    return (await this.#call('getDatanodeReport', { filter: filters[filter] }, options)).datanodes
+    return plain((await this.#call('getDatanodeReport', { filter: filters[filter] }, options)).datanodes)
   }
 
   async safeMode(action: 'get' | 'enter' | 'leave' | 'force-exit' = 'get', options?: VerbOptions): Promise<{ on: boolean; reason: string }> {
@@ -357,14 +359,15 @@ export class FileSystem implements AsyncDisposable {
       'leave': SafeModeAction.SAFE_MODE_LEAVE,
       'force-exit': SafeModeAction.SAFE_MODE_FORCE_EXIT,
     } as const
-    return this.#call('setSafeMode', { action: actions[action] }, options)
+    const { on, reason } = await this.#call('setSafeMode', { action: actions[action] }, options)
+    return { on, reason }
   }
 
   /** The edit log after a transaction id, in order, up to what there is now. */
   async *edits(afterTxid = 0, options?: VerbOptions): AsyncGenerator<EditRecord, void, undefined> {
     for (let after = afterTxid; ;) {
       const page = await this.#call('getEdits', { afterTxid: after, limit: editsPage }, options)
-      yield* page.edits
+      yield* plain(page.edits)
       const last = page.edits.at(-1)
       if (last === undefined || last.txid >= page.lastTxid) return
       after = last.txid
