@@ -37,4 +37,14 @@ describe('chunk checksums', () => {
       expect(firstBadChunk(data, sums, 512)).toBe(Math.floor(index / 512))
     }))
   })
+
+  it('find a checksum that changed, for chunks of any size', () => {
+    fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 3000 }), fc.constantFrom(1, 7, 64, 512, 4096), fc.nat(), fc.nat(7), (data, chunk, at, bit) => {
+      const sums = chunkChecksums(data, chunk)
+      expect(firstBadChunk(data, sums, chunk)).toBe(-1)
+      const index = at % sums.length
+      sums[index]! ^= 1 << bit
+      expect(firstBadChunk(data, sums, chunk)).toBe(Math.floor(index / 4))
+    }))
+  })
 })

@@ -22,6 +22,8 @@ export interface Checksummer {
   readonly bytesPerChunk: number
   /** Absent for CHECKSUM_NULL. */
   readonly crc?: ((data: Uint8Array, seed?: number) => number) | undefined
+  /** A faster way to check data that begins on a chunk. */
+  readonly firstBadChunk?: ((data: Uint8Array, checksums: Uint8Array, bytesPerChunk: number) => number) | undefined
 }
 
 export interface PacketData {
@@ -65,6 +67,7 @@ export class PacketReceiver {
     const { crc, bytesPerChunk } = this.#sum
     if (crc === undefined) return -1
     const { data, checksums } = packet
+    if (this.#sum.firstBadChunk !== undefined && packet.offset % bytesPerChunk === 0) return this.#sum.firstBadChunk(data, checksums, bytesPerChunk)
     const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.byteLength)
     let from = 0
     for (let i = 0; from < data.length; i++) {
