@@ -1,0 +1,108 @@
+// The receiver against the simplest model there is: a byte array that each packet is copied into.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { chunkChecksums, crc32c, firstBadChunk } from '../../common/checksum.ts'
+import { PacketReceiver } from './packet-receiver.ts'
+import type { Checksummer, PacketData } from './packet-receiver.ts'
+
+const chunk = 16
+const sum: Checksummer = { type: 2, bytesPerChunk: chunk, crc: crc32c, firstBadChunk }
+
+/** A packet of data[from, to) with checksums cut at the chunk boundaries of the block. */
+function packet(data: Uint8Array, from: number, to: number): PacketData {
+  const sums: number[] = []
+  for (let at = from; at < to; ) {
+    const end = Math.min(to, at + chunk - (at % chunk))
+    sums.push(crc32c(data.subarray(at, end)))
+    at = end
+  }
+  const checksums = Buffer.alloc(sums.length * 4)
+  sums.forEach((value, i) => checksums.writeUInt32BE(value, i * 4))
+  return { offset: from, data: data.subarray(from, to), checksums }
+}
+
+/** Files as a datanode would have them after writing the placements. */
+class Files {
+  data = new Uint8Array(0)
+  checksums = new Uint8Array(0)
+
+  write(at: number, data: Uint8Array, chunkIndex: number, checksums: Uint8Array): void {
+    this.data = overlay(this.data, at, data)
+    this.checksums = overlay(this.checksums, chunkIndex * 4, checksums)
+  }
+}
+
+function overlay(old: Uint8Array, at: number, more: Uint8Array): Uint8Array<ArrayBuffer> {
+  expect(at).toBeLessThanOrEqual(old.length)
+  const out = new Uint8Array(Math.max(old.length, at + more.length))
+  out.set(old)
+  out.set(more, at)
+  return out
+}
+
+describe('PacketReceiver', () => {
+  it('keeps data and whole-chunk checksums, however packets overlap and wherever they begin', () => {
+    const steps = fc.array(fc.record({ back: fc.nat(50), length: fc.integer({ min: 0, max: 70 }) }), { maxLength: 25 })
+    fc.assert(fc.property(fc.uint8Array({ minLength: 2000, maxLength: 2000 }), steps, (block, taken) => {
+      const receiver = new PacketReceiver(sum)
+      const files = new Files()
+      let length = 0
+      for (const { back, length: bytes } of taken) {
+        const from = Math.max(0, length - back)
+        const to = Math.min(block.length, from + bytes)
+        const next = packet(block, from, to)
+        receiver.check(next)
+        expect(receiver.firstBad(next)).toBe(-1)
+        const placed = receiver.place(next)
+        files.write(placed.at, placed.data, placed.chunk, placed.checksums)
+        length = Math.max(length, to)
+        expect(receiver.length).toBe(length)
+        expect(files.data).toEqual(block.slice(0, length))
+        expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, length), chunk))
+      }
+    }), { numRuns: 300 })
+  })
+
+  it('goes on with a replica that ends inside a chunk', () => {
+    fc.assert(fc.property(fc.uint8Array({ minLength: 200, maxLength: 200 }), fc.nat(100), fc.nat(100), (block, start, more) => {
+      const tail = block.slice(start - (start % chunk), start)
+      const receiver = new PacketReceiver(sum, start, tail)
+      const placed = receiver.place(packet(block, start, start + more))
+      const files = new Files()
+      files.write(0, block.subarray(0, start), 0, chunkChecksums(block.subarray(0, start), chunk))
+      files.write(placed.at, placed.data, placed.chunk, placed.checksums)
+      expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, start + more), chunk))
+    }))
+  })
+
+  it('refuses a hole', () => {
+    const block = new Uint8Array(100)
+    const receiver = new PacketReceiver(sum)
+    receiver.place(packet(block, 0, 32))
+    expect(() => receiver.check(packet(block, 33, 50))).toThrow('A packet begins at byte 33, but the replica has only 32 bytes.')
+    expect(() => receiver.check({ offset: -1, data: new Uint8Array(0), checksums: new Uint8Array(0) })).toThrow(/begins at byte -1/)
+  })
+
+  it('refuses checksums that do not fit the data', () => {
+    const receiver = new PacketReceiver(sum)
+    expect(() => receiver.check({ offset: 0, data: new Uint8Array(17), checksums: new Uint8Array(4) })).toThrow('A packet of 17 bytes at 0 carries 4 checksum bytes instead of 8.')
+  })
+
+  it('finds the chunk that is bad, also in a packet that begins inside a chunk', () => {
+    const block = Uint8Array.from({ length: 100 }, (_, i) => i)
+    for (const from of [0, 5, 16]) {
+      const next = packet(block, from, 90)
+      const data = next.data.slice()
+      data[60 - from]! ^= 1
+      expect(new PacketReceiver(sum).firstBad({ ...next, data })).toBe(Math.floor(60 / chunk) - Math.floor(from / chunk))
+    }
+  })
+
+  it('takes data without checksums when the writer chose none', () => {
+    const receiver = new PacketReceiver({ type: 0, bytesPerChunk: chunk, crc: undefined })
+    const next = { offset: 0, data: new Uint8Array(33), checksums: new Uint8Array(0) }
+    receiver.check(next)
+    expect(receiver.place(next)).toMatchObject({ at: 0, checksums: new Uint8Array(0) })
+    expect(receiver.length).toBe(33)
+  })
+})
