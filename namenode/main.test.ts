@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import os, { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { defaultSettings } from '../common/config.ts'
+import type { Settings } from '../common/options.ts'
+import { systemEnv } from '../common/system-env.ts'
+import { connectNamenode } from '../proto/transport/metadata-session.ts'
+import { startNamenode } from './main.ts'
+
+const cleanups: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+function directory(): string {
+  const dir = mkdtempSync(path.join(tmpdir(), 'quarry-namenode-'))
+  cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+async function start(settings: Partial<Settings>) {
+  const namenode = await startNamenode({ settings: defaultSettings(settings), env: systemEnv() })
+  cleanups.push(() => namenode.close())
+  return namenode
+}
+
+test('a namenode keeps its ids and its namespace over a restart', async () => {
+  const dir = directory()
+  const first = await start({ dir })
+  expect(first.clusterId).toMatch(/^CID-[0-9a-f]{32}$/)
+  expect(first.poolId).toMatch(/^BP-\d+-\d+\.\d+\.\d+\.\d+-\d+$/)
+  const session = await connectNamenode({ uri: first.uri, user: os.userInfo().username })
+  await session.call('mkdirs', { path: '/kept/here', permission: 0o755, createParent: true })
+  await session.close()
+  await first.drain()
+  await first.close()
+  const second = await start({ dir, port: Number(first.grpc.split(':')[1]) })
+  expect({ ...second, http: '', drain: 0, close: 0 }).toEqual({ ...first, http: '', drain: 0, close: 0 })
+  const again = await connectNamenode({ uri: second.uri, user: os.userInfo().username })
+  cleanups.push(() => again.close())
+  expect((await again.call('getFileInfo', { path: '/kept/here' })).file?.kind).toBe(1)
+})
+
+test('health, status and metrics tell how it fares; nothing else is there', async () => {
+  const namenode = await start({ dir: directory() })
+  const get = async (url: string, init?: RequestInit) => {
+    const response = await fetch(`http://${namenode.http}${url}`, init)
+    return { status: response.status, body: await response.text() }
+  }
+  expect(await get('/health')).toEqual({ status: 200, body: 'ok\n' })
+  expect(JSON.parse((await get('/status')).body)).toMatchObject({
+    clusterId: namenode.clusterId, poolId: namenode.poolId, draining: false, safeMode: { on: false, reason: '' }, datanodes: [],
+    namespace: { files: 0, directories: 1, blocks: 0, lastTxid: 1 }, redundancy: { missingBlocks: 0, replicas: 0 },
+  })
+  const metrics = await get('/metrics')
+  for (const line of metrics.body.trimEnd().split('\n')) expect(line).toMatch(/^(# (HELP|TYPE) quarry_namenode_[a-z_]+ .+|quarry_namenode_[a-z_]+(\{[a-z]+="[^"]*"\})? -?[0-9.e+-]+)$/)
+  expect(metrics.body).toContain('quarry_namenode_directories 1\n')
+  expect((await get('/other')).status).toBe(404)
+  expect((await get('/health', { method: 'POST', body: 'x' })).status).toBe(405)
+  await namenode.drain()
+  expect(await get('/health')).toEqual({ status: 503, body: 'stopping\n' })
+})
+
+test('what cannot be is refused before anything is opened', async () => {
+  await expect(start({ dir: directory(), bind: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG' })
+  await expect(start({})).rejects.toMatchObject({ code: 'CONFIG', message: 'dir is not set: the namenode needs a directory for its database.' })
+})
+
+test('a port or a directory in use is said by name, and nothing stays open', async () => {
+  const dir = directory()
+  const running = await start({ dir })
+  const port = Number(running.grpc.split(':')[1])
+  const other = directory()
+  await expect(start({ dir: other, port })).rejects.toMatchObject({ code: 'IN_USE' })
+  await expect(start({ dir: other, 'http.port': Number(running.http.split(':')[1]) })).rejects.toMatchObject({ code: 'IN_USE' })
+  await expect(start({ dir })).rejects.toMatchObject({ code: 'IN_USE' })
+  const fine = await start({ dir: other })
+  expect(fine.clusterId).not.toBe(running.clusterId)
+})
