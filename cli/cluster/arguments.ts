@@ -9,4 +9,5 @@ export function wholeNumber(flag: string): (text: string) => number {
   }
 }
 
-export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
+/** For flags that may be repeated. */
+export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]

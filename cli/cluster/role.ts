@@ -53,8 +53,7 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
   const orders = listen()
   mkdirSync(settings['dir'], { recursive: true })
   const running = role === 'namenode' ? await startNamenodeRole(settings, log) : await startDatanodeRole(settings, log, orders.go)
-  const { kind: _kind, role: _role, pid: _pid, ...where } = running.ready
-  log.info('role.ready', where)
+  log.info('role.ready')
   tell(running.ready)
   void orders.stop.then((reason) => stop(running, settings, log, reason))
 }

@@ -91,7 +91,9 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
   for (const role of status.roles) {
     const state = !role.alive && !role.live ? 'GONE' : role.live ? 'live' : role.name === 'namenode' ? 'does not answer' : 'silent'
     const holds =
-      role.blocks === undefined ? '' : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
+      role.blocks === undefined || !role.live
+        ? ''
+        : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
     lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}`)
     for (const line of role.lastLog ?? []) lines.push(`              ${line}`)
   }

@@ -162,7 +162,7 @@ class StatusLine {
 
   #show(text: string): void {
     if (this.#terminal) {
-      const line = `${text}, up ${durationText(performance.now())}`.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1))
+      const line = `${text}, up ${durationText(performance.now())}`.slice(0, Math.max(20, (process.stderr.columns || 80) - 1))
       process.stderr.write(`\r\u001b[2K${line}`)
     } else if (text !== this.#shown) {
       process.stderr.write(`${text}\n`)

@@ -7,7 +7,7 @@ export function register(program: Command): void {
     .command('datanode')
     .description('run a datanode: a process that keeps blocks')
     .option('--config <file>', 'settings, one "name = value" a line (docs/settings.md); QUARRY_NAME variables and -D come before it')
-    .option('-D, --define <option=value>', 'set an option; may be repeated', collect, [])
+    .option('-D, --define <option=value>', 'set an option; may be repeated', collect)
     .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')
     .action(async (_own, command: Command) => {
       const options = command.optsWithGlobals<RoleArguments>()

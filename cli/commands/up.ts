@@ -14,7 +14,7 @@ export function register(program: Command): void {
       wholeNumber('--replication'),
     )
     .option('--port <port>', 'native port of the namenode (default: as before, else a free one)', wholeNumber('--port'))
-    .option('-D, --define <option=value>', 'set an option of docs/settings.md for all roles; may be repeated', collect, [])
+    .option('-D, --define <option=value>', 'set an option of docs/settings.md for all roles; may be repeated', collect)
     .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')
     .option('--detach', 'return when the cluster is ready and leave it running')
     .option('--json', 'print one JSON line when it is ready')

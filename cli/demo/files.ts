@@ -15,19 +15,20 @@ const pieceBytes = 4 * 2 ** 20
 
 /** `given`, else flights-3m.parquet of the package vega-datasets: 3,000,000 flights. Throws NOT_FOUND with what to install. */
 export async function flightsFile(given?: string): Promise<LocalFile> {
-  const file = given ?? path.join(packageDir('vega-datasets'), 'data', 'flights-3m.parquet')
+  const file = given ?? path.join(vegaDatasetsDir(), 'data', 'flights-3m.parquet')
   const bytes = await readFile(file)
   return { path: file, length: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-function packageDir(name: string): string {
+function vegaDatasetsDir(): string {
+  const require = createRequire(import.meta.url)
   try {
     // Its entry is build/index.js; package.json itself is not exported.
-    return path.dirname(path.dirname(createRequire(import.meta.url).resolve(name)))
+    return path.dirname(path.dirname(require.resolve('vega-datasets')))
   } catch (error) {
     throw new QuarryError(
       'NOT_FOUND',
-      `the package ${name} is not installed: npm install ${name}, or give a file with --flights`,
+      'the package vega-datasets is not installed: npm install vega-datasets, or give a file with --flights',
       {},
       { cause: error },
     )

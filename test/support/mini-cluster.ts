@@ -177,8 +177,9 @@ export class MiniCluster implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const stopped = await Promise.allSettled([...this.#connections].map((fs) => fs.close()))
-    stopped.push(...(await Promise.allSettled(this.#datanodes.map((node) => node?.close()))))
-    stopped.push(...(await Promise.allSettled([this.#namenode?.close()])))
+    const datanodes = this.#datanodes.filter((node) => node !== undefined)
+    stopped.push(...(await Promise.allSettled(datanodes.map((node) => node.close()))))
+    if (this.#namenode !== undefined) stopped.push(...(await Promise.allSettled([this.#namenode.close()])))
     if (this.#options.dir === undefined) rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 })
     const failure = stopped.find((outcome) => outcome.status === 'rejected')
     if (failure !== undefined) throw failure.reason
