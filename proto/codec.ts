@@ -1,13 +1,8 @@
-// Encodes and decodes the messages of proto/gen with protobufjs, straight to plain objects and numbers.
-import protobuf from 'protobufjs'
-import { schema } from './gen/schema.ts'
+// Encodes and decodes the messages of the wire, straight to plain objects and numbers. The code for each message is generated
+// (gen/codecs.ts): building it at run time, as protobufjs does, costs every `quarry ls` a fifth of its start.
+import protobuf from 'protobufjs/minimal.js'
+import { services, types } from './gen/codecs.ts'
 import type { MessageTypes } from './gen/messages.ts'
-
-// 64-bit integers as JavaScript numbers: every id and length of the schema stays below 2^53 (common/limits.ts idMax).
-protobuf.util.Long = null as unknown as typeof protobuf.util.Long
-protobuf.configure()
-
-const root = protobuf.Root.fromJSON(schema as protobuf.INamespace)
 
 /** A message to encode: whatever is left out takes its default. */
 export type Init<T> = T extends Uint8Array ? Uint8Array : T extends readonly (infer E)[] ? readonly Init<E>[] : T extends object ? { [K in keyof T]?: Init<T[K]> | undefined } : T
@@ -18,17 +13,21 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T
 }
 
-/** The type behind a message, for codecs that are put together by hand where every microsecond counts. */
-export function messageType(name: keyof MessageTypes): protobuf.Type {
-  return root.lookupType(`quarry.v1.${name}`)
+/** A message without its frame, for codecs that are put together by hand where every microsecond counts. */
+export interface MessageType {
+  encode(message: object, writer: protobuf.Writer): protobuf.Writer
+  decode(reader: protobuf.Reader): object
 }
 
-/** The codec of a message; compiled when first used. */
+export function messageType(name: keyof MessageTypes): MessageType {
+  return (types as Record<keyof MessageTypes, MessageType>)[name]
+}
+
 export function codec<K extends keyof MessageTypes>(name: K): Codec<MessageTypes[K]> {
-  const type = root.lookupType(`quarry.v1.${name}`)
+  const { encode, decode } = messageType(name)
   return {
-    encode: (message) => type.encode(message as object).finish() as Buffer,
-    decode: (bytes) => type.decode(bytes) as unknown as MessageTypes[K],
+    encode: (message) => encode(message as object, protobuf.Writer.create()).finish() as Buffer,
+    decode: (bytes) => decode(protobuf.Reader.create(bytes)) as MessageTypes[K],
   }
 }
 
@@ -44,15 +43,14 @@ interface MethodShape {
 
 /** The definition of a service in the form that @grpc/grpc-js takes, keyed by method name with a small first letter. */
 export function serviceDefinition(name: 'Namenode' | 'DatanodeSession' | 'Datanode' | 'Compute'): Record<string, MethodShape> {
-  const service = root.lookupService(`quarry.v1.${name}`)
   const methods: Record<string, MethodShape> = {}
-  for (const method of service.methodsArray) {
-    const request = codec(method.requestType as keyof MessageTypes)
-    const response = codec(method.responseType as keyof MessageTypes)
+  for (const method of services[name] as readonly ServiceMethod[]) {
+    const request = codec(method.request)
+    const response = codec(method.response)
     methods[method.name.charAt(0).toLowerCase() + method.name.slice(1)] = {
       path: `/quarry.v1.${name}/${method.name}`,
-      requestStream: method.requestStream ?? false,
-      responseStream: method.responseStream ?? false,
+      requestStream: method.requestStream,
+      responseStream: method.responseStream,
       requestSerialize: request.encode as (message: never) => Buffer,
       requestDeserialize: request.decode,
       responseSerialize: response.encode as (message: never) => Buffer,
@@ -60,4 +58,12 @@ export function serviceDefinition(name: 'Namenode' | 'DatanodeSession' | 'Datano
     }
   }
   return methods
+}
+
+interface ServiceMethod {
+  readonly name: string
+  readonly request: keyof MessageTypes
+  readonly response: keyof MessageTypes
+  readonly requestStream: boolean
+  readonly responseStream: boolean
 }

@@ -2,38 +2,43 @@
 // costs more than its content.
 //
 // A listing page that the store hands out again unchanged is encoded once: its bytes are kept beside the object.
-import protobuf from 'protobufjs'
+import protobuf from 'protobufjs/minimal.js'
 import { must } from '../common/assert.ts'
 import type { QuarryError } from '../common/errors.ts'
 import { messageType } from './codec.ts'
-import type { Init } from './codec.ts'
-import type { Welcome } from './gen/messages.ts'
+import type { Init, MessageType } from './codec.ts'
+import { fields } from './gen/codecs.ts'
+import type { MessageTypes, Welcome } from './gen/messages.ts'
 import type { Method } from './ports.ts'
 
 /** Wire type 2: a length, then as many bytes. */
 const LENGTH_DELIMITED = 2
 const tagOf = (fieldId: number): number => ((fieldId << 3) | LENGTH_DELIMITED) >>> 0
 
-const fieldOf = (message: 'ReplyBatch' | 'Reply', name: string): protobuf.Field => must(messageType(message).fields[name], `${message}.${name}`)
-
-const REPLIES = tagOf(fieldOf('ReplyBatch', 'replies').id)
-const WELCOME = tagOf(fieldOf('ReplyBatch', 'welcome').id)
+const REPLIES = tagOf(fields.ReplyBatch.replies.id)
+const WELCOME = tagOf(fields.ReplyBatch.welcome.id)
 /** A varint field: wire type 0. */
-const REPLY_ID = (fieldOf('Reply', 'id').id << 3) >>> 0
-const REPLY_ERROR = tagOf(fieldOf('Reply', 'error').id)
+const REPLY_ID = (fields.Reply.id.id << 3) >>> 0
+const REPLY_ERROR = tagOf(fields.Reply.error.id)
 const wireError = messageType('WireError')
 const welcomeType = messageType('Welcome')
 
 interface MethodReply {
   readonly tag: number
-  readonly type: protobuf.Type
+  readonly type: MessageType
+}
+
+interface ReplyField {
+  readonly id: number
+  readonly type: string
+  /** One of the answers, not a part of the envelope. */
+  readonly op?: boolean
 }
 
 const methods = new Map<Method, MethodReply>(
-  must(messageType('Reply').oneofs['op']).fieldsArray.map((field) => {
-    field.resolve()
-    return [field.name as Method, { tag: tagOf(field.id), type: field.resolvedType as protobuf.Type }]
-  }),
+  Object.entries<ReplyField>(fields.Reply)
+    .filter(([, field]) => field.op)
+    .map(([name, { id, type }]) => [name as Method, { tag: tagOf(id), type: messageType(type as keyof MessageTypes) }]),
 )
 
 const encodedListings = new WeakMap<object, Uint8Array>()
@@ -79,10 +84,10 @@ export class ReplyBatchEncoder {
   }
 }
 
-function listingBytes(type: protobuf.Type, message: object): Uint8Array {
+function listingBytes(type: MessageType, message: object): Uint8Array {
   let bytes = encodedListings.get(message)
   if (bytes === undefined) {
-    bytes = type.encode(message).finish()
+    bytes = type.encode(message, protobuf.Writer.create()).finish()
     encodedListings.set(message, bytes)
   }
   return bytes
