@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -203,6 +203,12 @@ describe('what follows from other values', () => {
     const settings = client({ 'dead.after': '4s', 'heartbeat.interval': '1s', 'block.size': '64k' })
     expect(settings['stale.after']).toBe(2000)
     expect(settings['min.block.size']).toBe(65_536)
+  })
+
+  it('tells others the name of the host when it listens on all addresses', () => {
+    expect(client({ bind: '0.0.0.0', insecure: 'true' })['advertise']).toBe(hostname())
+    expect(client({ bind: '0.0.0.0', insecure: 'true', advertise: 'node7' })['advertise']).toBe('node7')
+    expect(client({})['advertise']).toBe('')
   })
 
   it('keeps the blocks of a datanode below its directory unless told otherwise', () => {

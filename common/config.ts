@@ -6,8 +6,9 @@
 // value itself holds a comma. An unknown name, an empty value, a wrong type or a value out of bounds stops the process with
 // CONFIG: a setting that is silently ignored is worse than a start that fails.
 import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import path from 'node:path'
 import { QuarryError } from './errors.ts'
 import { envNameOf, optionNames, options, type OptionName, type OptionRole, type OptionSpec, type Settings } from './options.ts'
 
@@ -261,6 +262,8 @@ function derive(settings: Settings, given: Values): Settings {
     )
   if (given['min.block.size'] === undefined) derived['min.block.size'] = Math.min(settings['min.block.size'], settings['block.size'])
   if (given['replication.min'] === undefined) derived['replication.min'] = Math.min(settings['replication.min'], settings['replication'])
+  // Nobody can connect to "all addresses".
+  if (given['advertise'] === undefined && ['0.0.0.0', '::'].includes(settings['bind'])) derived['advertise'] = hostname()
   if (given['data.dirs'] === undefined && settings['dir'] !== '') derived['data.dirs'] = [path.join(settings['dir'], 'data')]
   return { ...settings, ...derived } as Settings
 }

@@ -68,7 +68,7 @@ export const options = {
   // Doors
   'dir': text('all', '', 'Directory of the role: the database of a namenode, identity of a datanode.'),
   'bind': text('all', '127.0.0.1', 'Address the role listens on.'),
-  'advertise': text('all', '', 'Address that others are told to use; empty = bind.'),
+  'advertise': text('all', '', 'Address that others are told to use; empty = bind, or the name of the host where bind means all addresses.'),
   'port': int('all', 0, 0, 65_535, 'Native (gRPC) port; 0 = a free one. Conventional: namenode 8021, datanode 9868.'),
   'http.port': int('all', 0, 0, 65_535, 'HTTP port (health, status, metrics); 0 = a free one. Conventional: namenode 9870, datanode 9864.'),
   'namenode': text('datanode', '', 'URI of the namenode, such as quarry://127.0.0.1:8021.'),

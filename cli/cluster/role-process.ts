@@ -10,11 +10,6 @@ import type { FromRole, RoleName, RoleReady, ToRole } from './role-messages.ts'
 /** A log larger than this is set aside as NAME.log.1 before the role starts. */
 const logBytesMax = 16 * 1024 * 1024
 
-/**
- * Flags of Node for every role. The young generation of V8 grows to 3 x 16 MiB by default; 4 MiB keep an idle role small.
- */
-const nodeFlags: readonly string[] = []
-
 export interface RoleExit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -38,7 +33,7 @@ export class RoleProcess {
     const log = openSync(logFile, 'a')
     try {
       // Its own session: Ctrl-C reaches `quarry up` alone, which then stops the roles in the right order.
-      this.#child = spawn(process.execPath, [...process.execArgv, ...nodeFlags, process.argv[1] as string, role, '--config', configFile], {
+      this.#child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, role, '--config', configFile], {
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
         env: { ...withoutOptionVariables(process.env), UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(threadsOf(role)) },
