@@ -57,10 +57,7 @@ export class Front {
   /** The callback runs once: in this tick for a query, after the commit for a change. */
   call(context: CallContext, command: Command, done: Done): void {
     this.counters.started(command.method)
-    const finish: Done = (error, reply) => {
-      this.counters.finished(error?.code)
-      done(error, reply)
-    }
+    const finish = this.#counted(done)
     if (this.#draining && mutations.has(command.method)) {
       return finish(new QuarryError('RETRY_LATER', 'The namenode is stopping. Try again when it is back.'), {})
     }
@@ -79,6 +76,13 @@ export class Front {
       }
       default:
         this.#engine.submitCallback(context, command, finish)
+    }
+  }
+
+  #counted(done: Done): Done {
+    return (error, reply) => {
+      this.counters.finished(error?.code)
+      done(error, reply)
     }
   }
 

@@ -34,7 +34,10 @@ export function startClusterWorkers(deps: { readonly env: Env; readonly settings
       intervalMs: () => settings['redundancy.interval'],
       async run(signal) {
         cluster.redundancyRound()
-        while (!signal.aborted && cluster.scanStep()) await new Promise<void>((resolve) => setImmediate(resolve))
+        for (let startedMs = env.clock.monotonicMs(); !signal.aborted && cluster.scanStep(); startedMs = env.clock.monotonicMs()) {
+          // As much pause as work: a look at millions of blocks must not take the namenode away from its callers.
+          await env.clock.sleep(env.clock.monotonicMs() - startedMs)
+        }
       },
     }),
     new Periodic(env, { name: 'leases', intervalMs: () => leaseMs, run: () => engine.checkLeases() }),

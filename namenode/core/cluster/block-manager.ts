@@ -125,13 +125,10 @@ export class BlockManager implements ClusterPort {
 
   /** Throws when the node must not join. */
   register(message: Register, link: NodeLink): Datanode {
-    const known = this.#layer.nodes.get(message.datanode?.uuid ?? '')
-    const returned = known?.state === 'dead'
     const node = this.#layer.nodes.register(message, link, this.#now())
     this.#scans.keep(node)
     this.#layer.invalidations.drop(node)
     for (const blockId of this.#layer.pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
-    if (returned) this.#scans.recheckAll()
     this.#updateSafeMode()
     this.#kick()
     return node
@@ -144,6 +141,7 @@ export class BlockManager implements ClusterPort {
 
   heartbeat(node: Datanode, message: Heartbeat): { staleStorages: boolean } {
     this.#layer.nodes.heartbeat(node, message)
+    if (message.transfers === 0) this.#redundancy.sourceIsIdle(node, this.#layer.env.clock.monotonicMs())
     return { staleStorages: node.storages.some((storage) => storage.contentStale && !storage.failed) }
   }
 

@@ -73,6 +73,18 @@ export class PendingCopies {
     return concerned
   }
 
+  /** Gives up what this node was told to send before `beforeMs`: it says that it is sending nothing. Returns the blocks concerned. */
+  giveUpFrom(source: Datanode, beforeMs: number): number[] {
+    const concerned: number[] = []
+    for (const [blockId, block] of [...this.#blocks]) {
+      if (block.sinceMs >= beforeMs) break
+      if (!block.copies.some((copy) => copy.source === source)) continue
+      this.forgetFrom(blockId, source)
+      concerned.push(blockId)
+    }
+    return concerned
+  }
+
   /** Gives up what was ordered before `beforeMs` and returns the blocks concerned. */
   expire(beforeMs: number): number[] {
     const late: number[] = []

@@ -101,6 +101,25 @@ describe('too few copies', () => {
     expect(copies(cluster)).toEqual([{ blockId: 1, targets: ['dn-2'] }, { blockId: 1, targets: ['dn-2'] }])
   })
 
+  test('a source that sends nothing long after it was told to has failed: another order goes out', async () => {
+    const cluster = new ClusterFixture()
+    cluster.addNodes(2)
+    written(cluster, 1, [0], 2)
+    const beat = (transfers: number) => {
+      const [source] = cluster.nodes
+      cluster.manager.heartbeat(source!.node, { storages: source!.registration().storages, xceivers: 0, transfers, nonDfsUsed: 0 })
+      cluster.manager.redundancyRound()
+    }
+    await cluster.clock.advance(9_000)
+    beat(0)
+    expect(copies(cluster)).toHaveLength(1)
+    await cluster.clock.advance(2_000)
+    beat(1)
+    expect(copies(cluster)).toHaveLength(1)
+    beat(0)
+    expect(copies(cluster)).toHaveLength(2)
+  })
+
   test('a copy whose target dies is ordered elsewhere without waiting', () => {
     const cluster = new ClusterFixture()
     cluster.addNodes(3)

@@ -21,6 +21,11 @@ import type { Priority } from './redundancy-queues.ts'
 const blocksPerNodeAndPass = 4
 /** Blocks looked at in one pass though they cannot be helped: bounds the pass when copies have nowhere to go. */
 const examinedPerPass = 500
+/**
+ * A datanode that reports no outgoing copy this long after it was told to send one has failed at it: datanodes do not report
+ * failed copies, and HDFS waits out the full time-out.
+ */
+const failedCopyMs = 10_000
 /** The most urgent blocks may exceed the limit of streams by this factor, as in HDFS (hard limit). */
 const urgentStreamsFactor = 2
 
@@ -95,6 +100,13 @@ export class Redundancy {
   /** Gives up copies that did not arrive in time. */
   expire(nowMs: number): void {
     for (const blockId of this.#layer.pending.expire(nowMs - this.#layer.settings.copyTimeoutMs)) this.evaluateId(blockId)
+  }
+
+  /** The node says that it is sending no copy at all: those it was told to send a while ago have failed. */
+  sourceIsIdle(node: Datanode, nowMs: number): void {
+    if (node.outgoing === 0) return
+    const beforeMs = nowMs - Math.min(failedCopyMs, this.#layer.settings.copyTimeoutMs)
+    for (const blockId of this.#layer.pending.giveUpFrom(node, beforeMs)) this.evaluateId(blockId)
   }
 
   /** Takes postponed deletions up again: a storage has sent its full report, or safe mode ended. */

@@ -110,9 +110,11 @@ export class ReportIntake {
       return
     }
     if (this.#layer.isGood(slot, block)) {
-      if (counted) return
-      if (safeMode.starting) this.#countSafe(block)
-      else this.#redundancy.evaluate(block, this.#layer.wanted(block))
+      // A replica that is known from before its node went away counts again only now, if the node was dead meanwhile.
+      if (counted && !storage.contentStale) return
+      if (safeMode.starting) {
+        if (!counted) this.#countSafe(block)
+      } else this.#redundancy.evaluate(block, this.#layer.wanted(block))
       this.#arrived(reported.blockId)
     } else if (this.#contradicts(reported, block)) {
       this.#redundancy.markCorrupt(slot, block)
