@@ -75,12 +75,12 @@ async function check(fs: FileSystem, path: string, flags: ReadonlySet<string>, s
   }
   const checker = new Checker(fs, flags, streams)
   await err.write(`Connecting to namenode via ${fs.uri}\n`)
-  await out.write(`FSCK started by ${fs.user} (auth:SIMPLE) from /127.0.0.1 for path ${path} at ${javaDate(startedMs)}\n`)
+  await out.write(`FSCK started by ${fs.user} (auth:SIMPLE) from /127.0.0.1 for path ${path} at ${javaDate(startedMs)}\n\n`)
   try {
     await checker.walk(root, signal)
   } catch (error) {
     if (!isQuarryError(error, 'PERMISSION_DENIED')) throw error
-    await out.write(`\n${ended(startedMs)}${firstLine(error.message)}\n\n\nFsck on path '${path}' FAILED\n`)
+    await out.write(`${ended(startedMs)}${firstLine(error.message)}\n\n\nFsck on path '${path}' FAILED\n`)
     return exitFailure
   }
   const replication = (await fs.serverDefaults()).replication
@@ -228,7 +228,7 @@ class Checker {
     const openBytes = this.#openBytes === 0 ? '' : ` (Total open files size: ${this.#openBytes} B)`
     const missingReplicas = this.#wantedReplicas === 0 ? '0' : `${this.#missingReplicas} (${javaFloat((this.#missingReplicas * 100) / this.#wantedReplicas)} %)`
     return [
-      '', '',
+      '',
       `Status: ${this.healthy ? 'HEALTHY' : 'CORRUPT'}`,
       ` Number of data-nodes:\t${cluster.nodes}`,
       ` Number of racks:\t\t${cluster.racks}`,

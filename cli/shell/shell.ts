@@ -3,10 +3,10 @@ import type { FileSystem } from '../../client/index.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { Output } from '../output/output.ts'
 import type { Configuration } from './configuration.ts'
-import { ShellError, UsageError } from './errors.ts'
+import { describeFailure, ShellError, UsageError } from './errors.ts'
 import { LocalStore } from './local-store.ts'
 import { Item, RemoteStore } from './store.ts'
-import type { Stat, Store } from './store.ts'
+import type { FileDefaults, Stat, Store } from './store.ts'
 
 export interface ShellStreams {
   readonly out: Output
@@ -79,11 +79,18 @@ export class Shell {
   }
 
   async #open(uri: string | undefined): Promise<RemoteStore> {
-    const fs = await this.#connect(uri ?? this.configuration.get('fs.defaultFS'), this.configuration)
-    return new RemoteStore(fs, {
-      replication: this.configuration.int('dfs.replication'),
-      blockSize: this.configuration.bytes('dfs.blocksize') ?? this.configuration.bytes('dfs.block.size'),
-    })
+    const fileDefaults = this.#fileDefaults()
+    return new RemoteStore(await this.#connect(uri ?? this.configuration.get('fs.defaultFS'), this.configuration), fileDefaults)
+  }
+
+  /** What -D says of new files. */
+  #fileDefaults(): FileDefaults {
+    const { configuration } = this
+    try {
+      return { replication: configuration.int('dfs.replication'), blockSize: configuration.bytes('dfs.blocksize') ?? configuration.bytes('dfs.block.size') }
+    } catch (error) {
+      throw new UsageError(describeFailure(error).message)
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,8 @@
 // The two sides that a shell verb copies between, seen alike: the cluster and the local file system.
 import type { FileSystem } from '../../client/index.ts'
 import { isQuarryError } from '../../common/errors.ts'
+import { chunkBytes } from '../../common/limits.ts'
+import { UsageError } from './errors.ts'
 
 /** What the shell needs to know of a file. */
 export interface Stat {
@@ -119,16 +121,22 @@ function childText(text: string, name: string): string {
   return text.endsWith('/') ? text + name : `${text}/${name}`
 }
 
+/** What new files get unless the namenode decides. */
+export interface FileDefaults {
+  readonly replication: number | undefined
+  readonly blockSize: number | undefined
+}
+
 /** The cluster. */
 export class RemoteStore implements Store {
   readonly fs: FileSystem
   readonly uri: string
-  readonly #create: { readonly replication?: number | undefined; readonly blockSize?: number | undefined }
+  readonly #defaults: FileDefaults
 
-  constructor(fs: FileSystem, create: { readonly replication?: number | undefined; readonly blockSize?: number | undefined }) {
+  constructor(fs: FileSystem, defaults: FileDefaults) {
     this.fs = fs
     this.uri = fs.uri
-    this.#create = create
+    this.#defaults = defaults
   }
 
   qualify(path: string): string {
@@ -166,7 +174,9 @@ export class RemoteStore implements Store {
   }
 
   async write(path: string, source: WriteSource, options: WriteOptions = {}): Promise<void> {
-    const writer = await this.fs.create(path, { ...this.#create, overwrite: true, signal: options.signal })
+    const { blockSize = 0 } = this.#defaults
+    if (blockSize % chunkBytes !== 0) throw new UsageError(`Invalid values: dfs.bytes-per-checksum (=${chunkBytes}) must divide block size (=${blockSize}).`)
+    const writer = await this.fs.create(path, { ...this.#defaults, overwrite: true, signal: options.signal })
     try {
       for await (const bytes of source.bytes) {
         options.signal?.throwIfAborted()

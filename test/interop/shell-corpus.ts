@@ -3,7 +3,7 @@
 // The lines run one after another against one fresh file system and share its state. A line is `USER> ARGUMENTS`, quoted as in
 // a shell ('…' and "…" with backslash escapes in the latter); `super` stands for the user who runs the namenode. The first word
 // picks the tool: -verb or a generic option is `dfs`, `admin` is `dfsadmin`, `fsck` is fsck. `local>` lines act on the local scratch directory
-// (cat FILE, ls DIR, write FILE TEXT), so that what a download wrote is part of the comparison. `<<TEXT` at the end is standard input.
+// (cat FILE, ls DIR, write FILE TEXT, gzip FILE TEXT, wait), so that what a download wrote is part of the comparison. `<<TEXT` at the end is standard input.
 // {local} is the scratch directory, {fs} the URI of the file system.
 
 export const shellCorpus: readonly string[] = [
@@ -73,7 +73,7 @@ export const shellCorpus: readonly string[] = [
   'alice> -put - d1/stdin.txt <<from stdin\\n',
   'alice> -put - d1/stdin.txt <<again',
   'alice> -put "sp ace.txt" x/spaced',
-  'alice> -get x/spaced spaced.back',
+  'alice> -cat x/spaced',
   'alice> -rm -f -skipTrash x/spaced',
   'alice> -copyFromLocal {local}/two.txt {fs}/user/alice/d3/two.txt',
   'alice> -put one.txt /closed/one.txt',
@@ -468,6 +468,8 @@ export const shellCorpus: readonly string[] = [
   'super> fsck /missing',
   'super> fsck',
   'super> fsck /user/bob',
+  // A replica is known a heartbeat after it was written, at the latest.
+  'local> wait',
   'super> fsck /open',
   'super> fsck /open -files',
   'super> fsck /open -files -blocks',

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 
 export interface Answer {
@@ -26,6 +27,8 @@ export interface Target {
 
 /** Milliseconds after which one command counts as hung. */
 const commandTimeoutMs = 120_000
+/** Longer than HDFS's default heartbeat, 3 s. */
+const waitMs = 4_000
 
 export async function runCorpus(lines: readonly string[], target: Target, onAnswer: (answer: Answer) => void = () => {}): Promise<Answer[]> {
   const answers: Answer[] = []
@@ -83,6 +86,10 @@ async function actLocally(words: readonly string[], local: string): Promise<stri
     await writeFile(path, text)
     return ''
   }
+  if (verb === 'wait') {
+    await sleep(waitMs)
+    return ''
+  }
   if (verb === 'gzip') {
     await writeFile(path, gzipSync(text))
     return ''
@@ -124,7 +131,7 @@ export function normalise(text: string, target: Omit<Target, 'run'>): string {
   const superuser = target.superuser
   return text
     .split('\n')
-    .filter((line) => !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b/.test(line))
+    .filter((line) => !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b|^\tat |^org\.apache\.hadoop\.ipc\.RemoteException/.test(line))
     .join('\n')
     .replaceAll(target.uri, '{fs}')
     .replaceAll(target.local, '{local}')
