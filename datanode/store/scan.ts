@@ -10,7 +10,7 @@ import { ReplicaState } from '../../proto/ports.ts'
 import { checksumFileBytes, decodeHeader, headerBytes } from './checksum-file.ts'
 import type { Checksummer } from '../core/packet-receiver.ts'
 import { closeFile, openFile, readAt, syncFile, truncateFile } from './files.ts'
-import { checksumName, dataName, parseName } from './layout.ts'
+import { checksumName, dataName, finalizedDirectory, parseName } from './layout.ts'
 import type { ReplicaRecord } from './replica-store.ts'
 import type { StorageDirectory } from './storage-directory.ts'
 
@@ -34,7 +34,7 @@ export async function scanStorage(storage: StorageDirectory, replicas: Map<numbe
   for (const [blockId, found] of finalized) {
     const torn = rbw.get(blockId)
     if (found.data !== undefined && found.checksums.length > 0 && torn?.data === undefined) {
-      take(storage, replicas, blockId, found, log)
+      await take(storage, replicas, blockId, found, log)
       continue
     }
     // A crash between the two renames of a finalisation or of a reopening: the halves meet again as a replica to recover.
@@ -43,25 +43,31 @@ export async function scanStorage(storage: StorageDirectory, replicas: Map<numbe
   for (const [blockId, found] of rbw) await recover(storage, replicas, blockId, found, log)
 }
 
-/** Adds a record; of two replicas of one block the newer, then the longer wins, and the other's files go. */
-function add(replicas: Map<number, ReplicaRecord>, record: ReplicaRecord, log: Logger): boolean {
+/** Adds a record; of two replicas of one block the newer, then the better, then the longer stays, and the other's files go. */
+async function add(replicas: Map<number, ReplicaRecord>, record: ReplicaRecord, log: Logger): Promise<void> {
   const other = replicas.get(record.blockId)
-  if (other !== undefined) {
-    const better = record.genstamp - other.genstamp || Number(other.state) - Number(record.state) || record.length - other.length
-    log.warn('replica.duplicate', { blockId: record.blockId, kept: better > 0 ? record.storage.uuid : other.storage.uuid })
-    if (better <= 0) return false
+  const worse = other !== undefined && (record.genstamp - other.genstamp || other.state - record.state || record.length - other.length) <= 0 ? record : other
+  if (worse !== record) replicas.set(record.blockId, record)
+  if (worse === undefined) return
+  log.warn('replica.duplicate.dropped', { blockId: record.blockId, genstamp: worse.genstamp, storage: worse.storage.uuid })
+  const { paths } = worse.storage
+  const finalized = worse.state === ReplicaState.REPLICA_FINALIZED
+  const directory = finalized ? finalizedDirectory(paths, worse.blockId) : paths.rbw
+  for (const name of [dataName(worse.blockId), checksumName(worse.blockId, worse.genstamp)]) {
+    const { size } = await fs.promises.stat(join(directory, name))
+    await fs.promises.unlink(join(directory, name))
+    worse.storage.used -= size
   }
-  replicas.set(record.blockId, record)
-  return true
+  if (finalized) worse.storage.finalized--
 }
 
-function take(storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, blockId: number, found: Found, log: Logger): void {
+async function take(storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, blockId: number, found: Found, log: Logger): Promise<void> {
   const checksums = found.checksums.reduce((a, b) => (b.genstamp > a.genstamp ? b : a))
   const { size } = found.data!
   const record: ReplicaRecord = { blockId, genstamp: checksums.genstamp, state: ReplicaState.REPLICA_FINALIZED, length: size, visible: size, storage, writer: undefined, recoveryId: 0 }
-  if (!add(replicas, record, log)) return
   storage.used += size + checksums.size
   storage.finalized++
+  await add(replicas, record, log)
 }
 
 async function recover(storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, blockId: number, found: Found, log: Logger): Promise<void> {
@@ -81,7 +87,8 @@ async function recover(storage: StorageDirectory, replicas: Map<number, ReplicaR
   const length = await cutToLastGoodChunk(data, sums)
   if (length !== found.data.size) log.warn('replica.torn.cut', { blockId, from: found.data.size, to: length })
   const record: ReplicaRecord = { blockId, genstamp: checksums.genstamp, state: ReplicaState.REPLICA_RWR, length, visible: length, storage, writer: undefined, recoveryId: 0 }
-  if (add(replicas, record, log)) storage.used += length + fs.statSync(sums).size
+  storage.used += length + (await fs.promises.stat(sums)).size
+  await add(replicas, record, log)
 }
 
 /** Cuts both files of a replica that was being written to the chunks that check; answers the length left. */
