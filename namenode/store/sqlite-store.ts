@@ -26,6 +26,8 @@ export interface SqliteStoreOptions {
   readonly cacheEntries: number
   /** Bytes of SQLite's page cache. */
   readonly pageCacheBytes: number
+  /** Pages that the database may have: a small disk, for tests. */
+  readonly pagesMax?: number
 }
 
 const blockStates = ['under-construction', 'committed', 'under-recovery'] as const
@@ -64,7 +66,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     mkdirSync(options.directory, { recursive: true })
     this.#unlock = lockDirectory(options.directory)
     try {
-      this.#database = open(join(options.directory, 'namespace.db'), options.pageCacheBytes)
+      this.#database = open(join(options.directory, 'namespace.db'), options.pageCacheBytes, options.pagesMax)
     } catch (error) {
       this.#unlock()
       throw error
@@ -83,6 +85,11 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     return this
   }
 
+  /** Inodes in memory at the moment. */
+  get cachedRecords(): number {
+    return this.#inodes.size
+  }
+
   // --- reads ----------------------------------------------------------------------------------------------------------------
 
   inode(id: number): Inode | undefined {
@@ -91,6 +98,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     const dirty = this.#dirtyInodes.get(id)
     if (dirty !== undefined) return dirty.now
     if (id >= this.#committedCounters.nextInodeId) return undefined
+    this.#age()
     const row = this.#statements.inode.get(id) as Row | undefined
     if (row === undefined) return undefined
     const inode = this.#toInode(row)
@@ -102,6 +110,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     const cached = this.#names.get(parentId, name)
     if (cached !== undefined) return cached ?? undefined
     if (parentId >= this.#committedCounters.nextInodeId) return undefined
+    this.#age()
     const row = this.#statements.child.get(parentId, name) as Row | undefined
     // A pending change of the entry would be in the name cache; one of its inode only in the inode cache.
     let inode = row === undefined ? undefined : (this.#inodes.get(row[0]) ?? this.#toInode(row))
@@ -133,6 +142,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     const cached = this.#fileBlocks.get(fileId)
     if (cached !== undefined) return cached
     if (fileId >= this.#committedCounters.nextInodeId) return noBlocks
+    this.#age()
     this.#flushBlocks()
     const blocks = (this.#statements.fileBlocks.all(fileId) as BlockRow[]).map(toBlock)
     this.#fileBlocks.set(fileId, blocks)
@@ -144,6 +154,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     if (cached !== undefined) return cached
     const dirty = this.#dirtyBlocks.get(blockId)
     if (dirty !== undefined) return dirty.now
+    this.#age()
     const row = this.#statements.block.get(blockId) as BlockRow | undefined
     if (row === undefined) return undefined
     const block = toBlock(row)
@@ -243,6 +254,12 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     }
     this.#inTransaction = false
     this.#committedCounters = { ...this.#counters }
+    this.#age()
+  }
+
+  /** Forgets what was not used for long, unless something is pending: that must stay where reads find it. */
+  #age(): void {
+    if (this.#inTransaction || this.#dirtyInodes.size > 0 || this.#dirtyBlocks.size > 0) return
     this.#inodes.age()
     this.#names.age()
     this.#blocks.age()
@@ -406,7 +423,7 @@ const moved = (before: Inode, now: Inode): boolean => before.parentId !== now.pa
 
 const toBlock = (row: BlockRow): BlockRecord => makeBlock(row[0], row[1], row[2], row[3], row[4], blockStates[row[5]]!)
 
-function open(path: string, pageCacheBytes: number): Database.Database {
+function open(path: string, pageCacheBytes: number, pagesMax: number | undefined): Database.Database {
   const database = new Database(path)
   try {
     // The lock of the directory keeps other processes out; without sharing, SQLite keeps the WAL's index in this process's memory.
@@ -416,6 +433,7 @@ function open(path: string, pageCacheBytes: number): Database.Database {
     database.pragma(`cache_size = ${-Math.max(1024, Math.floor(pageCacheBytes / 1024))}`)
     database.pragma('wal_autocheckpoint = 4000')
     database.pragma('temp_store = MEMORY')
+    if (pagesMax !== undefined) database.pragma(`max_page_count = ${pagesMax}`)
     migrate(database, path)
     return database
   } catch (error) {

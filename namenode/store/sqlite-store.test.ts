@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { QuarryError } from '../../common/errors.ts'
+import { rootInodeId } from '../../common/limits.ts'
+import { Harness } from '../core/testing/harness.ts'
+import { walk } from '../core/replay.ts'
+import { schemaVersion } from './schema.ts'
+import { SqliteStore } from './sqlite-store.ts'
+
+let directory = ''
+const open = (pagesMax?: number) => new SqliteStore({ directory, cacheEntries: 1000, pageCacheBytes: 1 << 20, ...(pagesMax === undefined ? {} : { pagesMax }) })
+const failure = (attempt: () => unknown): QuarryError => {
+  try {
+    attempt()
+  } catch (error) {
+    return error as QuarryError
+  }
+  throw new Error('did not fail')
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quarry-sqlite-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+describe('SqliteStore', () => {
+  it('finds everything again after it was closed', async () => {
+    const store = open()
+    const quarry = new Harness({ store })
+    await quarry.write('/a/é/😀', [10, 20])
+    await quarry.call('create', { path: '/open', holder: 'someone' })
+    await quarry.call('setQuota', { path: '/a', names: 9, space: 1 << 40 })
+    await quarry.call('setOwner', { path: '/a', owner: 'bob', group: 'staff' })
+    const before = [...walk(store.tx, rootInodeId)]
+    const counters = { ...store.tx.counters() }
+    store.close()
+    const again = open()
+    expect([...walk(again.tx, rootInodeId)]).toEqual(before)
+    expect({ ...again.tx.counters() }).toEqual(counters)
+    expect(again.openFiles(0, 10).map((file) => file.holder)).toEqual(['someone'])
+    again.close()
+    again.close()
+  })
+
+  it('names the process that has the directory open', () => {
+    const store = open()
+    const error = failure(open)
+    expect(error).toMatchObject({ code: 'IN_USE', message: `${directory} is in use by process ${process.pid}. Stop that namenode first, or choose another directory.` })
+    store.close()
+    open().close()
+  })
+
+  it('refuses what a newer program has written, and what is no database', () => {
+    open().close()
+    const database = new Database(join(directory, 'namespace.db'))
+    database.pragma(`user_version = ${schemaVersion + 1}`)
+    database.close()
+    expect(failure(open)).toMatchObject({ code: 'VERSION' })
+    expect(failure(open).message).toContain(`has schema ${schemaVersion + 1}, this program knows ${schemaVersion} at most`)
+    rmSync(directory, { recursive: true })
+    open().close()
+    rmSync(join(directory, 'namespace.db-wal'), { force: true })
+    writeFileSync(join(directory, 'namespace.db'), 'this is not a database, whatever its name says')
+    expect(failure(open)).toMatchObject({ code: 'CONFIG' })
+  })
+
+  it('says that the disk is full, keeps the last commit and goes on when there is room', async () => {
+    const store = open(60)
+    const quarry = new Harness({ store })
+    let made = 0
+    let error: QuarryError | undefined
+    while (error === undefined && made < 10_000) {
+      const batch = Array.from({ length: 10 }, (_, n) => quarry.call('mkdirs', { path: `/directory-with-a-long-name-${made + n}` }))
+      const [first] = await Promise.allSettled(batch)
+      if (first?.status === 'rejected') error = first.reason as QuarryError
+      else made += 10
+    }
+    expect(error).toMatchObject({ code: 'DISK_FULL' })
+    expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ directories: made + 1 })
+    expect(await quarry.stat(`/directory-with-a-long-name-${made}`)).toBeNull()
+    expect(await quarry.stat(`/directory-with-a-long-name-${made - 1}`)).not.toBeNull()
+    store.trimEdits(1)
+    await quarry.call('mkdirs', { path: '/room' })
+    store.close()
+    const again = open()
+    expect(again.child(rootInodeId, 'room')).toBeDefined()
+    again.close()
+  })
+
+  it('keeps a bounded number of records in memory, whatever the namespace holds', async () => {
+    const store = new SqliteStore({ directory, cacheEntries: 100, pageCacheBytes: 1 << 20 })
+    const quarry = new Harness({ store })
+    for (let i = 0; i < 1000; i += 50) await Promise.all(Array.from({ length: 50 }, (_, n) => quarry.call('mkdirs', { path: `/d${i + n}` })))
+    expect(store.cachedRecords).toBeLessThan(300)
+    for (let i = 0; i < 1000; i++) expect(await quarry.stat(`/d${i}`)).not.toBeNull()
+    expect(store.cachedRecords).toBeLessThan(300)
+    store.close()
+  })
+})
