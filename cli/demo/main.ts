@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { FileSystem } from '../../client/index.ts'
+import { must } from '../../common/assert.ts'
 import { logFileOf, readRunning } from '../cluster/directory.ts'
 import type { ClusterDescription } from '../cluster/embedded-cluster.ts'
 import { signalProcess, waitForExit } from '../cluster/process-identity.ts'
@@ -19,6 +20,8 @@ import { CheckFailed, Progress, check, elapsed, mebibytes, rate, say, seconds, s
 const generatedBytes = 640 * 2 ** 20
 /** Small blocks for the small file, so that the aggregate has work for several datanodes. */
 const flightsBlockBytes = 4 * 2 ** 20
+/** In the second block. */
+const killAfterBytes = 160 * 2 ** 20
 const recoverWithinMs = 60_000
 const exitWithinMs = 10_000
 const outputBytesMax = 64 * 2 ** 20
@@ -143,48 +146,56 @@ async function put({ signal }: Stage, fs: FileSystem, file: LocalFile, target: s
   })
 }
 
-/** Reads the large file, kills the datanode that serves the second block while it does, and reads on. Answers the uuid of the dead one. */
-function readWhileKilling({ signal, clusterDir }: Stage, fs: FileSystem, cluster: ClusterDescription, file: LocalFile): Promise<string> {
-  const target = '/data/generated.bin'
+/** What the demo killed, and when (performance.now()). */
+interface Victim {
+  readonly uuid: string
+  readonly atMs: number
+}
+
+/** Reads the large file, kills the datanode that it is reading from, and reads on. */
+function readWhileKilling({ signal, clusterDir }: Stage, fs: FileSystem, cluster: ClusterDescription, file: LocalFile): Promise<Victim> {
   return step('Reading generated.bin, and killing a datanode that serves it with SIGKILL', async () => {
-    const locations = await fs.blockLocations(target)
-    const second = locations[1]
-    if (second === undefined) throw new CheckFailed('generated.bin has several blocks')
-    const victim = cluster.datanodes.find((datanode) => datanode.id === second.hosts[0]?.uuid)
-    if (victim === undefined) throw new CheckFailed('the first replica of the second block is on a datanode of this cluster')
-    const identity = readRunning(clusterDir)?.roles.find((role) => role.pid === victim.pid)
-    const beganMs = performance.now()
     const progress = new Progress('get')
     const hash = createHash('sha256')
     let done = 0
-    let killedAtMs: number | undefined
-    let longestGapMs = 0
-    let lastMs = beganMs
-    await using reader = await fs.open(target)
+    let victim: Victim | undefined
+    let longestPauseMs = 0
+    let lastMs = performance.now()
+    await using reader = await fs.open('/data/generated.bin')
     for await (const piece of reader.stream({ signal })) {
-      const nowMs = performance.now()
-      if (killedAtMs !== undefined) longestGapMs = Math.max(longestGapMs, nowMs - lastMs)
-      lastMs = nowMs
+      if (victim !== undefined) longestPauseMs = Math.max(longestPauseMs, performance.now() - lastMs)
       hash.update(piece)
       done += piece.length
       progress.at(done, file.length, `${mebibytes(done)} of ${mebibytes(file.length)}`)
-      if (killedAtMs === undefined && identity !== undefined && done > second.offset + second.length / 4) {
-        signalProcess(identity, 'SIGKILL')
-        killedAtMs = performance.now()
+      if (victim === undefined && done >= killAfterBytes) {
+        const serving = await servingDatanode(cluster)
+        const identity = readRunning(clusterDir)?.roles.find((role) => role.pid === serving.pid)
+        if (identity === undefined || !signalProcess(identity, 'SIGKILL')) throw new CheckFailed(`${serving.name} runs`)
+        victim = { uuid: serving.id, atMs: performance.now() }
+        if (!(await waitForExit(identity, exitWithinMs))) throw new CheckFailed(`${serving.name} ends when it is killed`)
         progress.end()
-        say(`  killed ${victim.name} (process ${victim.pid}) after ${mebibytes(done)}, in the middle of block 2 of ${locations.length}`)
+        say(`  killed ${serving.name} (process ${serving.pid}) after ${mebibytes(done)}, while it was sending`)
       }
+      lastMs = performance.now()
     }
     progress.end()
-    check(identity !== undefined && (await waitForExit(identity, exitWithinMs)), `${victim.name} is gone`)
-    check(done === file.length, `${done.toLocaleString('en')} bytes came back`)
+    check(victim !== undefined && done === file.length, `${done.toLocaleString('en')} bytes came back`)
     check(hash.digest('hex') === file.sha256, `sha256 ${file.sha256.slice(0, 16)}… on both sides: byte for byte the same`)
-    return [victim.id, `the reader went on with other copies; its longest pause was ${Math.round(longestGapMs)} ms`] as const
+    return [must(victim), `the reader went on with other copies; its longest pause was ${Math.round(longestPauseMs)} ms`] as const
   })
 }
 
+/** The datanode that has a reader now, as it says itself. */
+async function servingDatanode(cluster: ClusterDescription): Promise<ClusterDescription['datanodes'][number]> {
+  for (const datanode of cluster.datanodes) {
+    const { readers } = (await (await fetch(`http://${datanode.http}/status`)).json()) as { readers: number }
+    if (readers > 0) return datanode
+  }
+  throw new CheckFailed('one of the datanodes is sending the block that is being read')
+}
+
 /** Waits until every block of both files has three copies on living datanodes again. */
-async function watchRecovery({ signal }: Stage, fs: FileSystem, killed: string): Promise<void> {
+async function watchRecovery({ signal }: Stage, fs: FileSystem, { uuid: killed, atMs: killedAtMs }: Victim): Promise<void> {
   await step('Nobody does anything: the survivors make the missing copies', async () => {
     const beganMs = performance.now()
     const progress = new Progress('blocks with three living copies')
@@ -199,14 +210,14 @@ async function watchRecovery({ signal }: Stage, fs: FileSystem, killed: string):
       ])
       const blocks = files.flat()
       const whole = blocks.filter((block) => block.hosts.filter((host) => host.uuid !== killed).length >= 3).length
-      if (deadAfterMs === undefined && dead.some((node) => node.datanode?.uuid === killed)) deadAfterMs = performance.now() - beganMs
+      if (deadAfterMs === undefined && dead.some((node) => node.datanode?.uuid === killed)) deadAfterMs = performance.now() - killedAtMs
       progress.at(whole, blocks.length, `${whole} of ${blocks.length}`)
       if (deadAfterMs !== undefined && whole === blocks.length && stats.underReplicated === 0) {
         progress.end()
         check(stats.missingBlocks === 0 && stats.corruptBlocks === 0, 'no block is missing, none is corrupt, none is short of copies')
         return [
           undefined,
-          `the loss was noticed after ${seconds(deadAfterMs)} here; all ${blocks.length} blocks are on three datanodes again`,
+          `the datanode was declared dead ${seconds(deadAfterMs)} after the kill; ${seconds(performance.now() - killedAtMs)} after it all ${blocks.length} blocks had three living copies again`,
         ] as const
       }
       if (performance.now() - beganMs > recoverWithinMs)
