@@ -1,9 +1,12 @@
 #!/usr/bin/env node
-// The installed command: runs the bundled program.
+// The installed command: runs the bundled program. CommonJS (bin/package.json), which Node starts sooner than a module.
+'use strict'
+let program
 try {
-  await import('../dist/cli.js')
+  program = require('../dist/cli.cjs')
 } catch (error) {
-  if (error?.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('dist/cli.js')) throw error
+  if (error.code !== 'MODULE_NOT_FOUND') throw error
   console.error('quarry: the program is not built; run: npm run build')
-  process.exitCode = 1
+  process.exit(1)
 }
+program.start()

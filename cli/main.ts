@@ -87,16 +87,20 @@ async function unknownCommand(command: string): Promise<QuarryError> {
   return new QuarryError('INVALID_ARGUMENT', `unknown ${command.startsWith('-') ? 'option' : 'command'} ${command}; ${hint}see: quarry --help`)
 }
 
-const argv = process.argv.slice(2)
-try {
-  const code = await main(argv)
-  if (code !== undefined) {
-    process.exitCode = code
-    // What is open by now (a connection that lingers) must not keep a finished command alive.
-    await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+/** No await at the top level: the bundle is CommonJS, for the sake of a code cache (scripts/build.mjs). */
+async function start(argv: readonly string[]): Promise<void> {
+  try {
+    const code = await main(argv)
+    if (code !== undefined) {
+      process.exitCode = code
+      // What is open by now (a connection that lingers) must not keep a finished command alive.
+      await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+      process.exit()
+    }
+  } catch (error) {
+    process.exitCode = reportFailure(error, { json: argv.includes('--json') })
     process.exit()
   }
-} catch (error) {
-  process.exitCode = reportFailure(error, { json: argv.includes('--json') })
-  process.exit()
 }
+
+void start(process.argv.slice(2))
