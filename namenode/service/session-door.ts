@@ -1,7 +1,7 @@
 // The door for datanodes: DatanodeSession.Session, opened by each datanode and kept open. Messages are worked off strictly in
 // order, block reports in steps between other work; commands go down the moment they are decided.
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import { isQuarryError, QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Logger } from '../../common/env.ts'
 import { serviceDefinition } from '../../proto/codec.ts'
 import type { Init } from '../../proto/codec.ts'
@@ -13,8 +13,11 @@ import type { Door } from './client-door.ts'
 
 /** Messages of one datanode that may wait; above, its stream is not read. A full report part is one message. */
 const waitingMax = 32
-/** Replicas of a report worked off before others get their turn: some 5 ms. */
-const replicasPerStep = 2_000
+/** Replicas of a report worked off before others get their turn: 2 to 5 ms. */
+const replicasPerStep = 500
+
+const joinAttemptsMax = 4
+const joinPauseMaxMs = 1_000
 
 export interface SessionDoorDeps {
   readonly cluster: BlockManager
@@ -104,8 +107,7 @@ class NodeSession implements NodeLink {
     if (phase.kind === 'closed') return undefined
     if (phase.kind === 'registering') {
       if (!message.register) throw new QuarryError('VERSION', 'The first message of a datanode must register it.')
-      this.#register(message.register)
-      return undefined
+      return this.#register(message.register)
     }
     const { cluster } = this.#deps
     switch (message.body) {
@@ -135,18 +137,36 @@ class NodeSession implements NodeLink {
     }
   }
 
-  #register(register: Register): void {
-    const { cluster, clusterId, poolId, heartbeatIntervalMs, syncOnClose, log } = this.#deps
+  async #register(register: Register): Promise<void> {
+    const { clusterId, poolId, heartbeatIntervalMs, syncOnClose, log } = this.#deps
     if (register.protocol !== protocolVersion) {
       throw new QuarryError('VERSION', `This namenode speaks version ${protocolVersion} of the protocol, the datanode version ${register.protocol}. Use the same release on both sides.`)
     }
     checkSame('cluster', register.clusterId, clusterId)
     checkSame('block pool', register.poolId, poolId)
     // Commands are sent by a later turn of the event loop: the answer stays the first message.
-    const node = cluster.register(register, this)
+    const node = await this.#join(register)
+    if (!node) return
     this.#phase = { kind: 'serving', node }
     this.send({ registered: { poolId, clusterId, heartbeatIntervalMs, syncOnClose } })
     log.info('datanode.registered', { uuid: node.id.uuid, address: `${node.id.ip}:${node.id.grpcPort}`, storages: node.storages.length })
+  }
+
+  /**
+   * A datanode that was killed and started again may be faster than the news that its old connection broke. So a uuid that seems
+   * to be connected already gets a few heartbeats' time before the newcomer is refused.
+   */
+  async #join(register: Register): Promise<Datanode | undefined> {
+    const { cluster, heartbeatIntervalMs } = this.#deps
+    for (let attempt = 1; this.#phase.kind === 'registering'; attempt++) {
+      try {
+        return cluster.register(register, this)
+      } catch (error) {
+        if (!isQuarryError(error, 'IN_USE') || attempt >= joinAttemptsMax) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.min(heartbeatIntervalMs, joinPauseMaxMs)))
+    }
+    return undefined
   }
 
   async #inSteps(node: Datanode, job: { step(limit: number): boolean }): Promise<void> {

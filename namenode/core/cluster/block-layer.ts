@@ -46,6 +46,8 @@ export class BlockLayer {
   readonly invalidations = new Invalidations()
   /** Blocks with a corrupt replica on a node that is not dead. */
   readonly corrupt = new Set<number>()
+  /** The next block id that the look at every block comes to (BackgroundScans); undefined when none is running. */
+  recheckFrom: number | undefined
   readonly safeMode: SafeMode
   /** Monotonic; copies are ordered only from then on (R6 in redundancy.ts). */
   readonly copiesFromMs: number
@@ -69,13 +71,12 @@ export class BlockLayer {
     return this.replicas.put(replica.blockId, storage.index, { genstamp: replica.genstamp, length: replica.length, state: replica.state, epoch: storage.epoch })
   }
 
-  /** Whether there was one. */
-  removeReplica(storage: Storage, blockId: number): boolean {
+  removeReplica(storage: Storage, blockId: number): void {
     const slot = this.replicas.find(blockId, storage.index)
-    if (slot === -1) return false
+    if (slot === -1) return
     storage.blocks--
     if (this.replicas.epoch(slot) === storage.epoch) storage.marked--
-    return this.replicas.remove(blockId, storage.index)
+    this.replicas.remove(blockId, storage.index)
   }
 
   /** Forgets a block altogether. */
@@ -96,17 +97,23 @@ export class BlockLayer {
     return this.nodes.storage(this.replicas.storage(slot)).node
   }
 
+  /** Whether the replica's datanode is not dead and its storage works: what is elsewhere does not count. */
+  isThere(slot: number): boolean {
+    const storage = this.nodes.storage(this.replicas.storage(slot))
+    return storage.node.state !== 'dead' && !storage.failed
+  }
+
   /** A finalised replica with the record's generation stamp and length that nobody has found corrupt. */
   isGood(slot: number, block: BlockRecord): boolean {
     return this.replicas.state(slot) === States.REPLICA_FINALIZED && this.replicas.genstamp(slot) === block.genstamp &&
       this.replicas.length(slot) === block.length && !this.replicas.isCorrupt(slot)
   }
 
-  /** Good replicas on nodes that are not dead; excess ones do not count. */
+  /** Good replicas on working storages of nodes that are not dead; excess ones do not count. */
   liveReplicas(block: BlockRecord): number {
     let live = 0
     for (let slot = this.replicas.first(block.blockId); slot !== -1; slot = this.replicas.next(slot)) {
-      if (this.isGood(slot, block) && !this.replicas.isExcess(slot) && this.nodeOf(slot).state !== 'dead') live++
+      if (this.isGood(slot, block) && !this.replicas.isExcess(slot) && this.isThere(slot)) live++
     }
     return live
   }

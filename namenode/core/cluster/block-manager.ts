@@ -100,7 +100,7 @@ export class BlockManager implements ClusterPort {
     const out: ReportedReplica[] = []
     for (let slot = replicas.first(blockId); slot !== -1; slot = replicas.next(slot)) {
       const storage = nodes.storage(replicas.storage(slot))
-      if (storage.node.state === 'dead' || replicas.isCorrupt(slot)) continue
+      if (!this.#layer.isThere(slot) || replicas.isCorrupt(slot)) continue
       const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
       out.push({
         datanodeUuid: storage.node.id.uuid, storageUuid: storage.uuid, finalised, genstamp: replicas.genstamp(slot),
@@ -126,7 +126,7 @@ export class BlockManager implements ClusterPort {
   /** Throws when the node must not join. */
   register(message: Register, link: NodeLink): Datanode {
     const node = this.#layer.nodes.register(message, link, this.#now())
-    this.#scans.keep(node)
+    this.#scans.keep(node.storages)
     this.#layer.invalidations.drop(node)
     for (const blockId of this.#layer.pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
     this.#updateSafeMode()
@@ -140,7 +140,10 @@ export class BlockManager implements ClusterPort {
   }
 
   heartbeat(node: Datanode, message: Heartbeat): { staleStorages: boolean } {
-    this.#layer.nodes.heartbeat(node, message)
+    for (const storage of this.#layer.nodes.heartbeat(node, message)) {
+      this.#layer.env.log.warn('storage.failed', { datanode: node.id.uuid, storage: storage.uuid, replicas: storage.blocks })
+      this.#scans.drop([storage])
+    }
     if (message.transfers === 0) this.#redundancy.sourceIsIdle(node, this.#layer.env.clock.monotonicMs())
     return { staleStorages: node.storages.some((storage) => storage.contentStale && !storage.failed) }
   }
@@ -224,7 +227,7 @@ export class BlockManager implements ClusterPort {
       node.link = undefined
       env.log.warn('datanode.dead', { uuid: node.id.uuid, address: node.id.ip, port: node.id.grpcPort })
       invalidations.drop(node)
-      this.#scans.drop(node)
+      this.#scans.drop(node.storages)
       for (const blockId of pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
     }
     this.#updateSafeMode()
@@ -236,7 +239,7 @@ export class BlockManager implements ClusterPort {
     const nowMs = this.#layer.env.clock.monotonicMs()
     this.#redundancy.expire(nowMs)
     this.#redundancy.schedule(nowMs)
-    this.#layer.invalidations.flush()
+    if (!this.#layer.safeMode.on) this.#layer.invalidations.flush()
   }
 
   /** A bounded step of the background scans; false when there is nothing to scan. */
@@ -303,11 +306,11 @@ export class BlockManager implements ClusterPort {
   /** The replicas of the pipeline that have not been reported yet are expected; copies are ordered only for what is lacking beyond them. */
   #commit(block: BlockRecord, replication: number): void {
     const { open, pending, env } = this.#layer
-    const pipeline = open.get(block.blockId)
+    // After a restart of the namenode the pipeline is whoever reported the block's last stamp.
+    const writers = new Set(this.#written(block).map((storage) => storage.node))
     open.delete(block.blockId)
-    const writers = pipeline ? this.#nodesOf(pipeline.targets) : []
-    this.#redundancy.checkCommitted(block, new Set(writers.map((node) => node.id.uuid)))
-    const late = writers.filter((node) => node.state !== 'dead' && !node.storages.some((storage) => this.#holdsGood(storage, block)))
+    this.#redundancy.checkCommitted(block, writers)
+    const late = [...writers].filter((node) => !node.storages.some((storage) => this.#holdsGood(storage, block)))
     pending.add(block.blockId, late.map((target) => ({ target, source: undefined })), env.clock.monotonicMs())
     this.#redundancy.evaluate(block, replication)
   }
@@ -355,7 +358,7 @@ export class BlockManager implements ClusterPort {
     const corrupt: Storage[] = []
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
       const storage = nodes.storage(replicas.storage(slot))
-      if (storage.node.state === 'dead') continue
+      if (!this.#layer.isThere(slot)) continue
       if (replicas.isCorrupt(slot)) corrupt.push(storage)
       else if (!this.#layer.isGood(slot, block)) {
         if (replicas.genstamp(slot) === block.genstamp) late.push(storage)
@@ -372,13 +375,12 @@ export class BlockManager implements ClusterPort {
     if (pipeline) {
       return pipeline.targets.flatMap((target) => {
         const storage = nodes.storageOf(target.datanode?.uuid ?? '', target.storageUuid)
-        return storage && storage.node.state !== 'dead' ? [storage] : []
+        return storage && storage.node.state !== 'dead' && !storage.failed ? [storage] : []
       })
     }
     const storages: Storage[] = []
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
-      const storage = nodes.storage(replicas.storage(slot))
-      if (storage.node.state !== 'dead' && !replicas.isCorrupt(slot) && replicas.genstamp(slot) >= block.genstamp) storages.push(storage)
+      if (this.#layer.isThere(slot) && !replicas.isCorrupt(slot) && replicas.genstamp(slot) >= block.genstamp) storages.push(nodes.storage(replicas.storage(slot)))
     }
     return storages
   }

@@ -162,11 +162,14 @@ export class DatanodeTable {
     return node
   }
 
-  heartbeat(node: Datanode, message: Heartbeat): void {
+  /** Takes the figures over and returns the storages that have failed since. */
+  heartbeat(node: Datanode, message: Heartbeat): Storage[] {
+    const working = node.storages.filter((storage) => !storage.failed)
     node.xceivers = message.xceivers
     node.transfers = message.transfers
     node.nonDfsUsed = message.nonDfsUsed
     this.#setStorages(node, message.storages)
+    return working.filter((storage) => storage.failed)
   }
 
   /** The node was heard from. */
@@ -239,6 +242,8 @@ export class DatanodeTable {
       storage.capacity = report.capacity
       storage.dfsUsed = report.dfsUsed
       storage.remaining = report.failed ? 0 : report.remaining
+      // A storage that works again has to say anew what it holds.
+      if (storage.failed && !report.failed) storage.contentStale = true
       storage.failed = report.failed
     }
     for (const storage of node.storages) {

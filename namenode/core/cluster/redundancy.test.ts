@@ -179,6 +179,38 @@ describe('too few copies', () => {
   })
 })
 
+test('a storage that fails loses its replicas, not those of its neighbour', () => {
+  const cluster = new ClusterFixture()
+  const [node] = cluster.addNodes(3, () => ({ storages: 2 }))
+  const a = written(cluster, 1, [0, 1], 2)
+  const b = cluster.addBlock(2, { replication: 1 })
+  node!.received(b, ReceivedKind.RECEIVED, true, 1)
+  const [first, second] = node!.registration().storages
+  cluster.manager.heartbeat(node!.node, { storages: [{ ...first!, failed: true }, second!], xceivers: 0, transfers: 0, nonDfsUsed: 0 })
+  expect(cluster.manager.liveReplicas(a)).toBe(1)
+  cluster.settle()
+  expect(copies(cluster).map((copy) => copy.blockId)).toEqual([1])
+  expect([cluster.manager.liveReplicas(a), cluster.manager.liveReplicas(b)]).toEqual([1, 1])
+})
+
+test('a replica that a broken pipeline left behind is cleared away when the block is committed', () => {
+  const cluster = new ClusterFixture()
+  cluster.addNodes(3)
+  const open = cluster.addBlock(1, { state: 'under-construction', length: 0, replication: 2 })
+  const targets = ['dn-1', 'dn-2'].map((uuid) => cluster.manager.location(uuid, '')!)
+  cluster.manager.committed([{ kind: 'block-allocated', block: open, replication: 2, targets }])
+  for (const index of [0, 1]) cluster.nodes[index]!.received(open, ReceivedKind.RECEIVING)
+  const moved = cluster.addBlock(1, { state: 'under-construction', length: 0, genstamp: 2_001, replication: 2 })
+  cluster.manager.committed([{ kind: 'pipeline-updated', block: moved, replication: 2, targets: [targets[0]!, cluster.manager.location('dn-3', '')!] }])
+  const block = cluster.addBlock(1, { length: 60, genstamp: 2_001, replication: 2 })
+  cluster.manager.committed([{ kind: 'block-committed', block, replication: 2 }])
+  cluster.nodes[0]!.received(block)
+  cluster.nodes[2]!.received(block)
+  expect(cluster.nodes.map((node) => node.invalidated())).toEqual([[], [1], []])
+  expect(cluster.manager.liveReplicas(block)).toBe(2)
+  expect(copies(cluster)).toEqual([])
+})
+
 describe('too many copies', () => {
   test('the node with least space left loses its copy; a dead node that comes back makes one too many', () => {
     const cluster = new ClusterFixture()

@@ -127,7 +127,7 @@ export class Redundancy {
     const { replicas } = this.#layer
     let seen = false
     for (let slot = replicas.first(blockId); slot !== -1; slot = replicas.next(slot)) {
-      if (this.#layer.nodeOf(slot).state === 'dead') continue
+      if (!this.#layer.isThere(slot)) continue
       if (!replicas.isCorrupt(slot)) return false
       seen = true
     }
@@ -143,7 +143,7 @@ export class Redundancy {
     let contentStale = false
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
       const storage = nodes.storage(replicas.storage(slot))
-      if (storage.node.state === 'dead') continue
+      if (!this.#layer.isThere(slot)) continue
       holders.add(storage.node)
       if (replicas.isExcess(slot)) continue
       if (replicas.isCorrupt(slot)) corrupt.push(slot)
@@ -253,14 +253,15 @@ export class Redundancy {
   }
 
   /**
-   * Looks at the replicas of a block that has just been committed: finalised ones outside the pipeline that wrote it last and
-   * that differ from it are corrupt. Those of the pipeline are about to be reported anew.
+   * Looks at the replicas of a block that has just been committed, outside the pipeline that wrote it last: those left behind with
+   * an older stamp, and finalised ones that differ from it, are corrupt. Those of the pipeline are about to be reported anew.
    */
-  checkCommitted(block: BlockRecord, pipeline: ReadonlySet<string>): void {
+  checkCommitted(block: BlockRecord, pipeline: ReadonlySet<Datanode>): void {
     const { replicas } = this.#layer
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
-      if (replicas.state(slot) !== ReplicaState.REPLICA_FINALIZED || this.#layer.isGood(slot, block)) continue
-      if (!pipeline.has(this.#layer.nodeOf(slot).id.uuid)) this.markCorrupt(slot, block)
+      if (pipeline.has(this.#layer.nodeOf(slot)) || this.#layer.isGood(slot, block)) continue
+      const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
+      if (finalised || replicas.genstamp(slot) < block.genstamp) this.markCorrupt(slot, block)
     }
   }
 

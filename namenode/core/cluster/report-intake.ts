@@ -114,7 +114,7 @@ export class ReportIntake {
       if (counted && !storage.contentStale) return
       if (safeMode.starting) {
         if (!counted) this.#countSafe(block)
-      } else this.#redundancy.evaluate(block, this.#layer.wanted(block))
+      } else if (!storage.contentStale || !this.#comesLater(block)) this.#redundancy.evaluate(block, this.#layer.wanted(block))
       this.#arrived(reported.blockId)
     } else if (this.#contradicts(reported, block)) {
       this.#redundancy.markCorrupt(slot, block)
@@ -124,11 +124,12 @@ export class ReportIntake {
 
   /** The replica is gone, by report or by absence from a full one. */
   lost(storage: Storage, blockId: number): void {
-    const block = this.#layer.view.block(blockId)
     const slot = this.#layer.replicas.find(blockId, storage.index)
-    const wasSafe = block !== undefined && this.#layer.safeMode.starting && slot !== -1 && this.#layer.isGood(slot, block) &&
+    if (slot === -1) return
+    const block = this.#layer.view.block(blockId)
+    const wasSafe = block !== undefined && this.#layer.safeMode.starting && this.#layer.isGood(slot, block) &&
       this.#layer.goodReplicas(block) === this.#layer.settings.replicationMin
-    if (!this.#layer.removeReplica(storage, blockId)) return
+    this.#layer.removeReplica(storage, blockId)
     if (block && wasSafe && !this.#layer.openAtStart.has(blockId)) this.#layer.safeMode.countSafe(-1)
     if (block) this.#redundancy.evaluate(block, this.#layer.wanted(block))
   }
@@ -149,6 +150,11 @@ export class ReportIntake {
     if (!complete) return false
     if (reported.state === ReplicaState.REPLICA_RBW) return reported.genstamp !== block.genstamp
     return reported.state === ReplicaState.REPLICA_RWR
+  }
+
+  /** The look at every block that follows safe mode has yet to reach this one: no need to look now. */
+  #comesLater(block: BlockRecord): boolean {
+    return this.#layer.recheckFrom !== undefined && block.blockId >= this.#layer.recheckFrom
   }
 
   #countSafe(block: BlockRecord): void {

@@ -82,9 +82,9 @@ export class FakeNode implements NodeLink {
     this.#cluster.settle()
   }
 
-  received(block: { blockId: number; genstamp: number; length: number }, kind: ReceivedKind = ReceivedKind.RECEIVED, settle = true): void {
+  received(block: { blockId: number; genstamp: number; length: number }, kind: ReceivedKind = ReceivedKind.RECEIVED, settle = true, storage = 0): void {
     const { blockId, genstamp, length } = block
-    const event: ReceivedBlock = { storageUuid: this.storage(), block: { blockId, genstamp, length }, kind }
+    const event: ReceivedBlock = { storageUuid: this.storage(storage), block: { blockId, genstamp, length }, kind }
     this.#cluster.manager.received(this.node, [event])
     if (settle) this.#cluster.settle()
   }
