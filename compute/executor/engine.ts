@@ -151,7 +151,7 @@ function plainValue(value: DuckDBValue, type: DuckDBType): Value {
   if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') return value
   switch (type.typeId) {
     case DuckDBTypeId.BLOB:
-      return (value as unknown as { bytes: Uint8Array }).bytes
+      return Uint8Array.from((value as unknown as { bytes: Uint8Array }).bytes)
     case DuckDBTypeId.LIST:
     case DuckDBTypeId.ARRAY: {
       const inner = (type as unknown as { valueType: DuckDBType }).valueType

@@ -101,19 +101,19 @@ export function limitOf(modifier: Node, field: 'limit' | 'offset'): bigint | und
 export function isPlainStar(expression: Expression): boolean {
   if (expression['class'] !== 'STAR') return false
   if (expression['columns'] === true) throw refuse('COLUMNS(…) is', 'name the columns.')
-  if (textsOf0(expression['exclude_list']) || textsOf0(expression['replace_list']) || textsOf0(expression['rename_list']) || textsOf0(expression['qualified_exclude_list']) || isNode(expression['expr'])) {
+  if (isFilled(expression['exclude_list']) || isFilled(expression['replace_list']) || isFilled(expression['rename_list']) || isFilled(expression['qualified_exclude_list']) || isNode(expression['expr'])) {
     throw refuse('* with EXCLUDE, REPLACE or RENAME is', 'name the columns.')
   }
   return true
 }
 
-function textsOf0(value: Json | undefined): boolean {
+function isFilled(value: Json | undefined): boolean {
   return Array.isArray(value) ? value.length > 0 : isNode(value) && Object.keys(value).length > 0
 }
 
 /** The `*` that stands for ALL in ORDER BY ALL. */
 export function isOrderByAll(expression: Expression): boolean {
-  return expression['class'] === 'STAR' && expression['columns'] === true && !isNode(expression['expr']) && !textsOf0(expression['exclude_list'])
+  return expression['class'] === 'STAR' && expression['columns'] === true && !isNode(expression['expr']) && !isFilled(expression['exclude_list'])
 }
 
 const operators = new Set([
@@ -168,7 +168,9 @@ function checkExpression(expression: Expression, depth: number, budget: { left: 
     default:
       throw refuse(`An expression of kind ${kind} is`, 'write it another way.')
   }
-  for (const part of childrenOf(expression)) checkExpression(part, depth + 1, budget)
+  const parts = childrenOf(expression)
+  for (const part of parts) checkExpression(part, depth + 1, budget)
+  if (isAggregate(expression) && parts.some(hasAggregate)) throw new QuarryError('SQL', `An aggregate cannot stand inside ${textOf(expression['function_name'])}(…).`)
 }
 
 /** Whether the expression is a call of an aggregate. */
@@ -191,7 +193,6 @@ function checkFunction(call: Expression): void {
     if (call['export_state'] === true) throw refuse('EXPORT_STATE is', 'leave it out.')
     const parts = nodesOf(call['children'])
     if (parts.length > 1) throw refuse(`${name} with ${parts.length} arguments is`, 'give it one.')
-    if ([...parts, ...(isNode(call['filter']) ? [call['filter']] : [])].some(hasAggregate)) throw new QuarryError('SQL', `An aggregate cannot stand inside ${name}(…).`)
     return
   }
   if (call['distinct'] === true || isNode(call['filter']) || (isNode(call['order_bys']) && nodesOf(call['order_bys']['orders']).length > 0)) {

@@ -35,7 +35,7 @@ export const scalarFunctions: ReadonlySet<string> = new Set([
   ...words('list_sort array_sort list_reverse_sort array_reverse_sort list_reverse array_reverse array_length flatten'),
   ...words('list_sum list_min list_max list_avg list_count array_to_string map map_extract map_extract_value map_keys map_values map_contains cardinality'),
   // JSON
-  ...words('-> ->> json_extract json_extract_path json_extract_string json_extract_path_text json_value json_array_length json_type json_keys json_valid json_contains json_exists'),
+  ...words('->> json_extract json_extract_path json_extract_string json_extract_path_text json_value json_array_length json_type json_keys json_valid json_contains json_exists'),
 ])
 
 /** How an aggregate is computed from parts that the fragments compute. */

@@ -29,5 +29,5 @@ function same(a: Value, b: Value): boolean {
 
 const show = (value: Value): string => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : typeof inner === 'number' ? String(inner) : inner))
 
-/** Numbers that may differ do not decide the order. */
-const sortKey = (row: readonly Value[]): string => show(row.map((value) => (typeof value === 'number' && !Number.isInteger(value) ? 0 : value)))
+/** What rounding may change does not decide the order. */
+const sortKey = (row: readonly Value[]): string => show(row.map((value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value)))

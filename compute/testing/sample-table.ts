@@ -18,7 +18,7 @@ export const sampleSelect = `
     CASE r % 8 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN 'München' WHEN 3 THEN '東京' WHEN 4 THEN 'naïve' WHEN 5 THEN '😀 emoji' WHEN 6 THEN 'it''s "quoted"' ELSE 'plain' END AS city,
     CASE WHEN r < 4096 THEN NULL ELSE 'k' || (r % 3) END AS late,
     DATE '2020-01-01' + (r % 800)::INTEGER AS day,
-    TIMESTAMP '1999-12-31 23:59:59.999999' + to_seconds(r * 977) AS at,
+    TIMESTAMP '1999-12-31 23:59:59.999999' + to_seconds(r * 977) AS moment,
     (TIMESTAMP '2024-03-31 00:30:00' + to_minutes(r % 500))::TIMESTAMPTZ AS zoned,
     r % 3 = 1 AS flag,
     [r % 4, r % 6] AS list,
