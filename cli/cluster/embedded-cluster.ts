@@ -335,7 +335,10 @@ async function clusterReady(
     if (missing === undefined) return
     signal?.throwIfAborted()
     if (performance.now() - startedMs > readyWithinMs)
-      throw new QuarryError('TIMEOUT', `the cluster was not ready within ${readyWithinMs / 1000} s: ${missing}`)
+      throw new QuarryError(
+        'TIMEOUT',
+        `the cluster was not ready within ${readyWithinMs / 1000} s: ${missing}. Start it with all the datanodes it had; or, to use what is there, with -D safemode.threshold=0`,
+      )
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }

@@ -25,6 +25,8 @@ interface Running {
 
 /** After drain.timeout: what closing files and sockets may take. */
 const closeGraceMs = 3_000
+/** Log lines that cannot be written now are kept up to this; further ones are dropped. */
+const logBacklogBytesMax = 1024 * 1024
 /** As sysexits.h: an internal software error. */
 const crashedExitCode = 70
 
@@ -156,13 +158,16 @@ function startFailure(role: RoleName, error: unknown): QuarryError {
 /** JSON lines on stderr; `quarry up` sends them to a file. */
 async function openLog(settings: Settings): Promise<Logger> {
   const { pino } = await import('pino')
+  const destination = pino.destination({ fd: 2, sync: true, maxLength: logBacklogBytesMax })
+  // A full disk under the log must not stop a role that still has something to say to its clients.
+  destination.on('error', () => {})
   const root = pino(
     {
       level: settings['log.level'],
       base: { pid: process.pid },
       serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
     },
-    pino.destination({ fd: 2, sync: true }),
+    destination,
   )
   const wrap = (target: typeof root): Logger => ({
     error: (event, fields: LogFields = {}) => target.error(fields, event),
