@@ -51,11 +51,17 @@ test('health, status and metrics tell how it fares; nothing else is there', asyn
   }
   expect(await get('/health')).toEqual({ status: 200, body: 'ok\n' })
   expect(JSON.parse((await get('/status')).body)).toMatchObject({
-    clusterId: namenode.clusterId, poolId: namenode.poolId, draining: false, safeMode: { on: false, reason: '' }, datanodes: [],
-    namespace: { files: 0, directories: 1, blocks: 0, lastTxid: 1 }, redundancy: { missingBlocks: 0, replicas: 0 },
+    clusterId: namenode.clusterId,
+    poolId: namenode.poolId,
+    draining: false,
+    safeMode: { on: false, reason: '' },
+    datanodes: [],
+    namespace: { files: 0, directories: 1, blocks: 0, lastTxid: 1 },
+    redundancy: { missingBlocks: 0, replicas: 0 },
   })
   const metrics = await get('/metrics')
-  for (const line of metrics.body.trimEnd().split('\n')) expect(line).toMatch(/^(# (HELP|TYPE) quarry_namenode_[a-z_]+ .+|quarry_namenode_[a-z_]+(\{[a-z]+="[^"]*"\})? -?[0-9.e+-]+)$/)
+  for (const line of metrics.body.trimEnd().split('\n'))
+    expect(line).toMatch(/^(# (HELP|TYPE) quarry_namenode_[a-z_]+ .+|quarry_namenode_[a-z_]+(\{[a-z]+="[^"]*"\})? -?[0-9.e+-]+)$/)
   expect(metrics.body).toContain('quarry_namenode_directories 1\n')
   expect((await get('/other')).status).toBe(404)
   expect((await get('/health', { method: 'POST', body: 'x' })).status).toBe(405)
@@ -65,7 +71,10 @@ test('health, status and metrics tell how it fares; nothing else is there', asyn
 
 test('what cannot be is refused before anything is opened', async () => {
   await expect(start({ dir: directory(), bind: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG' })
-  await expect(start({})).rejects.toMatchObject({ code: 'CONFIG', message: 'dir is not set: the namenode needs a directory for its database.' })
+  await expect(start({})).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: 'dir is not set: the namenode needs a directory for its database.',
+  })
 })
 
 test('a port or a directory in use is said by name, and nothing stays open', async () => {

@@ -53,7 +53,9 @@ export async function startNamenode({ settings, env }: { readonly settings: Sett
 
 async function assemble(settings: Settings, env: Env, closer: Closer): Promise<RunningNamenode> {
   const startedMs = env.clock.nowMs()
-  const store = closer.use(new SqliteStore({ directory: settings['dir'], pageCacheBytes: settings['sqlite.cache'], cacheEntries: settings['cache.entries'] }))
+  const store = closer.use(
+    new SqliteStore({ directory: settings['dir'], pageCacheBytes: settings['sqlite.cache'], cacheEntries: settings['cache.entries'] }),
+  )
   const metrics = closer.use(new Metrics())
   metrics.meter(store)
   const host = advertisedHost(settings)
@@ -67,30 +69,56 @@ async function assemble(settings: Settings, env: Env, closer: Closer): Promise<R
   const server = closer.use(createGrpcServer())
   const client = clientDoor(front, env.log)
   const session = sessionDoor({
-    cluster, clusterId, poolId, heartbeatIntervalMs: settings['heartbeat.interval'], syncOnClose: settings['sync.on.close'], log: env.log,
+    cluster,
+    clusterId,
+    poolId,
+    heartbeatIntervalMs: settings['heartbeat.interval'],
+    syncOnClose: settings['sync.on.close'],
+    log: env.log,
     recovered: (recovery) => engine.blockRecovered(recovery),
   })
   for (const door of [client, session]) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
-  const http = closer.use(await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }))
+  const http = closer.use(
+    await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
+  )
 
   for (const worker of startClusterWorkers({ env, settings, cluster, engine })) closer.use(worker)
   const superuser: CallContext = {
-    user: engineSettings.superuser, realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: 'trash',
+    user: engineSettings.superuser,
+    realUser: '',
+    groups: [],
+    remoteAddress: '',
+    clientId: '',
+    callId: 0,
+    retryCount: 0,
+    callerContext: 'trash',
   }
   const emptier = new TrashEmptier({
-    env, call: (method, request) => engine.submit(superuser, method, request),
+    env,
+    call: (method, request) => engine.submit(superuser, method, request),
     settings: { intervalMin: settings['trash.interval'], checkpointMin: settings['trash.checkpoint.interval'] },
   }).start()
   if (emptier) closer.use(emptier)
 
-  env.log.info('namenode.started', { grpc: `${host}:${port}`, http: `${host}:${http.port}`, clusterId, poolId, safeMode: cluster.safeMode().on })
+  env.log.info('namenode.started', {
+    grpc: `${host}:${port}`,
+    http: `${host}:${http.port}`,
+    clusterId,
+    poolId,
+    safeMode: cluster.safeMode().on,
+  })
   return {
-    uri: `quarry://${host}:${port}`, grpc: `${host}:${port}`, http: `${host}:${http.port}`, clusterId, poolId,
+    uri: `quarry://${host}:${port}`,
+    grpc: `${host}:${port}`,
+    http: `${host}:${http.port}`,
+    clusterId,
+    poolId,
     async drain() {
       front.drain()
       const giveUpMs = env.clock.monotonicMs() + settings['drain.timeout']
-      while (front.counters.inFlight > 0 && env.clock.monotonicMs() < giveUpMs) await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+      while (front.counters.inFlight > 0 && env.clock.monotonicMs() < giveUpMs)
+        await new Promise((resolve) => setTimeout(resolve, drainPollMs))
     },
     close: () => closer.close(),
   }
@@ -122,8 +150,15 @@ function advertisedHost(settings: Settings): string {
 
 function clusterSettings(settings: Settings): ClusterSettings {
   return {
-    replicationMin: settings['replication.min'], streamsMax: settings['redundancy.streams.max'], copyTimeoutMs: settings['redundancy.timeout'],
-    staleAfterMs: settings['stale.after'], deadAfterMs: settings['dead.after'],
-    safeMode: { threshold: Number(settings['safemode.threshold']), datanodesMin: settings['safemode.min.datanodes'], extensionMs: settings['safemode.extension'] },
+    replicationMin: settings['replication.min'],
+    streamsMax: settings['redundancy.streams.max'],
+    copyTimeoutMs: settings['redundancy.timeout'],
+    staleAfterMs: settings['stale.after'],
+    deadAfterMs: settings['dead.after'],
+    safeMode: {
+      threshold: Number(settings['safemode.threshold']),
+      datanodesMin: settings['safemode.min.datanodes'],
+      extensionMs: settings['safemode.extension'],
+    },
   }
 }

@@ -82,7 +82,11 @@ test('a thousand calls of one message are answered in a few messages, queries an
   client.say({ hello: hello() })
   await client.until(() => client.batches.length === 1)
   expect(client.batches[0]!.welcome).toMatchObject({ protocol: protocolVersion, clusterId: namenode.clusterId, poolId: namenode.poolId })
-  client.say({ calls: Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? { id: i + 1, getFileInfo: { path: '/' } } : { id: i + 1, mkdirs: { path: `/d${i}`, permission: 0o755 } })) })
+  client.say({
+    calls: Array.from({ length: 1000 }, (_, i) =>
+      i % 2 === 0 ? { id: i + 1, getFileInfo: { path: '/' } } : { id: i + 1, mkdirs: { path: `/d${i}`, permission: 0o755 } },
+    ),
+  })
   await client.until(() => replies(client).length === 1000)
   expect(client.batches.length).toBeLessThan(10)
   expect(new Set(replies(client).map((reply) => reply.id)).size).toBe(1000)
@@ -96,7 +100,10 @@ test('calls that come with the hello are answered after the welcome', async () =
   client.say({ calls: [{ id: 2, getFileInfo: { path: '/missing' } }] })
   await client.until(() => replies(client).length === 2)
   expect(client.batches[0]!.welcome).not.toBeNull()
-  expect(replies(client).map((reply) => [reply.id, reply.getFileInfo?.file?.fileId])).toEqual([[1, 16385], [2, undefined]])
+  expect(replies(client).map((reply) => [reply.id, reply.getFileInfo?.file?.fileId])).toEqual([
+    [1, 16385],
+    [2, undefined],
+  ])
 })
 
 test.each([
@@ -164,7 +171,12 @@ test('while draining, changes are put off and queries answered', async () => {
   client.say({ hello: hello() })
   await client.until(() => client.batches.length === 1)
   await namenode.drain()
-  client.say({ calls: [{ id: 1, mkdirs: { path: '/d', permission: 0o755 } }, { id: 2, getFileInfo: { path: '/' } }] })
+  client.say({
+    calls: [
+      { id: 1, mkdirs: { path: '/d', permission: 0o755 } },
+      { id: 2, getFileInfo: { path: '/' } },
+    ],
+  })
   await client.until(() => replies(client).length === 2)
   expect(replies(client).map((reply) => reply.error?.code ?? reply.op)).toEqual(['RETRY_LATER', 'getFileInfo'])
 })

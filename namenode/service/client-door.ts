@@ -101,8 +101,11 @@ class ClientSession {
     const phase = this.#phase
     if (phase.kind !== 'looking-up') return
     const shared: SharedContext = {
-      user: hello.user, realUser: hello.realUser, remoteAddress: hostOf(this.#stream.getPeer()),
-      clientId: Buffer.from(hello.clientId).toString('hex'), callerContext: hello.callerContext,
+      user: hello.user,
+      realUser: hello.realUser,
+      remoteAddress: hostOf(this.#stream.getPeer()),
+      clientId: Buffer.from(hello.clientId).toString('hex'),
+      callerContext: hello.callerContext,
     }
     this.#phase = { kind: 'serving', shared }
     this.#replies.welcome({ protocol: protocolVersion, clusterId: this.#front.clusterId, poolId: this.#front.poolId })
@@ -133,8 +136,14 @@ class ClientSession {
       return this.#scheduleFlush()
     }
     const context: CallContext = {
-      user: shared.user, realUser: shared.realUser, groups, remoteAddress: shared.remoteAddress, clientId: shared.clientId,
-      callId: id, retryCount: call.retryCount, callerContext: shared.callerContext,
+      user: shared.user,
+      realUser: shared.realUser,
+      groups,
+      remoteAddress: shared.remoteAddress,
+      clientId: shared.clientId,
+      callId: id,
+      retryCount: call.retryCount,
+      callerContext: shared.callerContext,
     }
     this.#inFlight++
     this.#front.call(context, { method, request: call[method] } as Command, (error, reply) => {
@@ -205,10 +214,14 @@ class ClientSession {
 
 function helloRefusal(hello: Hello): QuarryError | undefined {
   if (hello.protocol !== protocolVersion) {
-    return new QuarryError('VERSION', `This namenode speaks version ${protocolVersion} of the protocol, the client version ${hello.protocol}. Use the same release on both sides.`)
+    return new QuarryError(
+      'VERSION',
+      `This namenode speaks version ${protocolVersion} of the protocol, the client version ${hello.protocol}. Use the same release on both sides.`,
+    )
   }
   if (hello.user === '') return new QuarryError('UNAUTHENTICATED', 'The client did not say who it is.')
-  if (hello.clientId.length !== clientIdBytes) return new QuarryError('INVALID_ARGUMENT', `A client id has ${clientIdBytes} bytes, not ${hello.clientId.length}.`)
+  if (hello.clientId.length !== clientIdBytes)
+    return new QuarryError('INVALID_ARGUMENT', `A client id has ${clientIdBytes} bytes, not ${hello.clientId.length}.`)
   if (hello.user.length > helloTextMax || hello.realUser.length > helloTextMax || hello.callerContext.length > helloTextMax) {
     return new QuarryError('INVALID_ARGUMENT', `User names and caller contexts have at most ${helloTextMax} characters.`)
   }

@@ -91,14 +91,26 @@ export class Front {
     const records = this.#view.counters()
     const safeMode = this.#cluster.safeMode()
     return {
-      ...this.#cluster.capacity(), underReplicated: counts.underReplicated, corruptBlocks: counts.corruptBlocks,
-      missingBlocks: counts.missingBlocks, missingBlocksOneReplica: counts.missingSingle, pendingDeletion: counts.pendingDeletion,
-      highestPriorityLowRedundancy: counts.mostUrgent, files: records.files, directories: records.directories, blocks: records.blocks,
-      safeMode: safeMode.on, safeModeReason: safeMode.reason, lastTxid: records.lastTxid,
+      ...this.#cluster.capacity(),
+      underReplicated: counts.underReplicated,
+      corruptBlocks: counts.corruptBlocks,
+      missingBlocks: counts.missingBlocks,
+      missingBlocksOneReplica: counts.missingSingle,
+      pendingDeletion: counts.pendingDeletion,
+      highestPriorityLowRedundancy: counts.mostUrgent,
+      files: records.files,
+      directories: records.directories,
+      blocks: records.blocks,
+      safeMode: safeMode.on,
+      safeModeReason: safeMode.reason,
+      lastTxid: records.lastTxid,
     }
   }
 
-  #clusterCall(context: CallContext, command: Extract<Command, { method: 'getFsStats' | 'getDatanodeReport' | 'setSafeMode' | 'reportBadBlocks' }>): object {
+  #clusterCall(
+    context: CallContext,
+    command: Extract<Command, { method: 'getFsStats' | 'getDatanodeReport' | 'setSafeMode' | 'reportBadBlocks' }>,
+  ): object {
     switch (command.method) {
       case 'getFsStats':
         return this.fsStats()
@@ -119,7 +131,8 @@ export class Front {
   }
 
   #reportBadBlocks(request: Request<'reportBadBlocks'>): object {
-    if (request.blocks.length > badBlocksMax) throw new QuarryError('INVALID_ARGUMENT', `One call may report at most ${badBlocksMax} bad blocks, not ${request.blocks.length}.`)
+    if (request.blocks.length > badBlocksMax)
+      throw new QuarryError('INVALID_ARGUMENT', `One call may report at most ${badBlocksMax} bad blocks, not ${request.blocks.length}.`)
     for (const { block, datanodeUuid, storageUuid } of request.blocks) {
       if (block) this.#cluster.reportBad(datanodeUuid, storageUuid, block)
     }

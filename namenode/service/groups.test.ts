@@ -39,6 +39,9 @@ test('the operating system knows who runs this test, and no such user', async ()
   expect(await groupsOfSystemUser('no-such-user-here')).toEqual([])
 })
 
-test.each(['0', '+0', '-G', '--help', '', 'a b', 'x\ny', '../x'])('%j is no name to ask the system for: a number would give the groups of that user id', async (user) => {
-  expect(await groupsOfSystemUser(user)).toEqual([])
-})
+test.each(['0', '+0', '-G', '--help', '', 'a b', 'x\ny', '../x'])(
+  '%j is no name to ask the system for: a number would give the groups of that user id',
+  async (user) => {
+    expect(await groupsOfSystemUser(user)).toEqual([])
+  },
+)

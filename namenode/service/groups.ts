@@ -70,7 +70,14 @@ export function groupsOfSystemUser(user: string): Promise<readonly string[]> {
   if (!nameForm.test(user)) return Promise.resolve([])
   return new Promise((resolve) => {
     execFile('id', ['-Gn', '--', user], { timeout: lookupTimeoutMs }, (error, stdout) => {
-      resolve(error ? [] : stdout.trim().split(/\s+/).filter((name) => name !== ''))
+      resolve(
+        error
+          ? []
+          : stdout
+              .trim()
+              .split(/\s+/)
+              .filter((name) => name !== ''),
+      )
     })
   })
 }

@@ -33,15 +33,22 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
     // Bodies mean nothing here.
     request.resume()
     const { status, type, body } = answer(deps, request)
-    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    response.writeHead(status, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
     response.end(request.method === 'HEAD' ? undefined : body)
   })
   server.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE'
-        ? new QuarryError('IN_USE', `Port ${at.port} on ${at.host} is in use by another program; choose another with -D http.port=N.`, at)
-        : new QuarryError('CONFIG', `Cannot listen on ${at.host}:${at.port}: ${error.message}`, at))
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new QuarryError('IN_USE', `Port ${at.port} on ${at.host} is in use by another program; choose another with -D http.port=N.`, at)
+          : new QuarryError('CONFIG', `Cannot listen on ${at.host}:${at.port}: ${error.message}`, at),
+      )
     })
     server.listen(at.port, at.host, resolve)
   })
@@ -49,10 +56,11 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
   let closing: Promise<void> | undefined
   return {
     port: typeof address === 'object' && address ? address.port : at.port,
-    close: () => (closing ??= new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })),
+    close: () =>
+      (closing ??= new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })),
   }
 }
 
@@ -80,13 +88,26 @@ function health({ front, cluster }: HttpDoorDeps): Answer {
 function status({ front, cluster, metrics, startedMs }: HttpDoorDeps): object {
   const { safeMode, safeModeReason, lastTxid, files, directories, blocks, ...stats } = front.fsStats()
   return {
-    clusterId: front.clusterId, poolId: front.poolId, startedMs, draining: front.draining,
+    clusterId: front.clusterId,
+    poolId: front.poolId,
+    startedMs,
+    draining: front.draining,
     safeMode: { on: safeMode, reason: safeModeReason },
-    namespace: { files, directories, blocks, lastTxid }, capacity: stats, redundancy: cluster.counts(), commits: metrics.commitSummary(),
+    namespace: { files, directories, blocks, lastTxid },
+    capacity: stats,
+    redundancy: cluster.counts(),
+    commits: metrics.commitSummary(),
     datanodes: cluster.datanodes(DatanodeFilter.DATANODES_ALL).map((node) => ({
-      uuid: node.datanode?.uuid, address: `${node.datanode?.ip}:${node.datanode?.grpcPort}`, rack: node.datanode?.rack,
-      state: node.live ? (node.stale ? 'stale' : 'live') : 'dead', capacity: node.capacity, used: node.dfsUsed, remaining: node.remaining,
-      blocks: node.blocks, xceivers: node.xceivers, lastContactMs: node.lastContactMs,
+      uuid: node.datanode?.uuid,
+      address: `${node.datanode?.ip}:${node.datanode?.grpcPort}`,
+      rack: node.datanode?.rack,
+      state: node.live ? (node.stale ? 'stale' : 'live') : 'dead',
+      capacity: node.capacity,
+      used: node.dfsUsed,
+      remaining: node.remaining,
+      blocks: node.blocks,
+      xceivers: node.xceivers,
+      lastContactMs: node.lastContactMs,
       storages: node.storages.map((storage) => ({ uuid: storage.storageUuid, failed: storage.failed, blocks: storage.blocks })),
     })),
   }

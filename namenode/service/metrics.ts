@@ -46,13 +46,26 @@ export class Metrics {
     const counts = cluster.counts()
     const { counters } = front
     const memory = process.memoryUsage()
-    family('calls_total', 'counter', 'Calls by method.', counters.byMethod().map(([method, n]) => [`{method="${method}"}`, n]))
-    family('call_failures_total', 'counter', 'Calls refused, by error code.', counters.failuresByCode().map(([code, n]) => [`{code="${code}"}`, n]))
+    family(
+      'calls_total',
+      'counter',
+      'Calls by method.',
+      counters.byMethod().map(([method, n]) => [`{method="${method}"}`, n]),
+    )
+    family(
+      'call_failures_total',
+      'counter',
+      'Calls refused, by error code.',
+      counters.failuresByCode().map(([code, n]) => [`{code="${code}"}`, n]),
+    )
     family('calls_in_flight', 'gauge', 'Calls accepted and not answered.', [['', counters.inFlight]])
     family('client_sessions', 'gauge', 'Open client streams.', [['', counters.sessions]])
     family('commit_seconds', 'summary', 'Duration of a commit of the namespace.', [
-      ...[50, 90, 99, 100].map((p) => [`{quantile="${p / 100}"}`, this.#commits.count === 0 ? 0 : this.#commits.percentile(p) / NS_PER_S] as const),
-      ['_sum', this.#commitNs / NS_PER_S], ['_count', this.#commits.count],
+      ...[50, 90, 99, 100].map(
+        (p) => [`{quantile="${p / 100}"}`, this.#commits.count === 0 ? 0 : this.#commits.percentile(p) / NS_PER_S] as const,
+      ),
+      ['_sum', this.#commitNs / NS_PER_S],
+      ['_count', this.#commits.count],
     ])
     family('edits_total', 'counter', 'Edits committed since the start.', [['', this.#edits]])
     family('last_txid', 'gauge', 'Transaction id of the last edit.', [['', stats.lastTxid]])
@@ -65,7 +78,12 @@ export class Metrics {
     family('remaining_bytes', 'gauge', 'Bytes that may still be written.', [['', stats.remaining]])
     const states = ['live', 'stale', 'dead'] as const
     const nodes = cluster.datanodeStates()
-    family('datanodes', 'gauge', 'Datanodes by state.', states.map((state) => [`{state="${state}"}`, nodes[state]]))
+    family(
+      'datanodes',
+      'gauge',
+      'Datanodes by state.',
+      states.map((state) => [`{state="${state}"}`, nodes[state]]),
+    )
     family('low_redundancy_blocks', 'gauge', 'Blocks with fewer copies than wanted.', [['', counts.underReplicated]])
     family('missing_blocks', 'gauge', 'Blocks with no good copy.', [['', counts.missingBlocks]])
     family('corrupt_blocks', 'gauge', 'Blocks with a corrupt copy.', [['', counts.corruptBlocks]])

@@ -29,7 +29,10 @@ afterEach(async () => {
 async function start(settings: Partial<Settings> = {}): Promise<RunningNamenode> {
   const dir = mkdtempSync(path.join(tmpdir(), 'quarry-session-'))
   cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
-  const namenode = await startNamenode({ settings: defaultSettings({ dir, 'heartbeat.interval': 100, 'stale.after': 500, 'dead.after': 1_000, ...settings }), env: systemEnv() })
+  const namenode = await startNamenode({
+    settings: defaultSettings({ dir, 'heartbeat.interval': 100, 'stale.after': 500, 'dead.after': 1_000, ...settings }),
+    env: systemEnv(),
+  })
   cleanups.push(() => namenode.close())
   return namenode
 }
@@ -79,9 +82,12 @@ class WireDatanode {
   register(changes: Partial<Init<Register>> = {}): void {
     this.say({
       register: {
-        protocol: protocolVersion, softwareVersion: 'test', startedMs: 1,
+        protocol: protocolVersion,
+        softwareVersion: 'test',
+        startedMs: 1,
         datanode: { uuid: this.uuid, ip: '127.0.0.1', hostname: 'localhost', grpcPort: 1, rack: '/default-rack' },
-        storages: [{ storageUuid: `${this.uuid}-s`, type: StorageType.STORAGE_DISK, capacity: 1e12, remaining: 1e12 }], ...changes,
+        storages: [{ storageUuid: `${this.uuid}-s`, type: StorageType.STORAGE_DISK, capacity: 1e12, remaining: 1e12 }],
+        ...changes,
       },
     })
   }
@@ -100,8 +106,14 @@ class WireDatanode {
   report(blocks: readonly { blockId: number; genstamp: number; length: number }[]): void {
     this.say({
       blockReport: {
-        storageUuid: `${this.uuid}-s`, reportId: 1, part: 0, parts: 1, blockIds: blocks.map((b) => b.blockId), genstamps: blocks.map((b) => b.genstamp),
-        lengths: blocks.map((b) => b.length), states: blocks.map(() => ReplicaState.REPLICA_FINALIZED),
+        storageUuid: `${this.uuid}-s`,
+        reportId: 1,
+        part: 0,
+        parts: 1,
+        blockIds: blocks.map((b) => b.blockId),
+        genstamps: blocks.map((b) => b.genstamp),
+        lengths: blocks.map((b) => b.length),
+        states: blocks.map(() => ReplicaState.REPLICA_FINALIZED),
       },
     })
   }
@@ -123,7 +135,12 @@ test('a new datanode is told who it belongs to and how to behave', async () => {
   const namenode = await start({ 'sync.on.close': false })
   const datanode = new WireDatanode(namenode, 'dn-1')
   datanode.register()
-  expect(await datanode.next('registered')).toEqual({ poolId: namenode.poolId, clusterId: namenode.clusterId, heartbeatIntervalMs: 100, syncOnClose: false })
+  expect(await datanode.next('registered')).toEqual({
+    poolId: namenode.poolId,
+    clusterId: namenode.clusterId,
+    heartbeatIntervalMs: 100,
+    syncOnClose: false,
+  })
   datanode.say({ heartbeat: { storages: [{ storageUuid: 'dn-1-s', capacity: 1e12, remaining: 1e12 }] } })
   expect(await datanode.next('heartbeat')).toEqual({ staleStorages: true })
   datanode.report([])
@@ -148,7 +165,10 @@ test('a second process with the same uuid is refused; the same one coming back r
   const first = await registered(namenode, 'dn-1')
   const second = new WireDatanode(namenode, 'dn-1')
   second.register({ startedMs: 2 })
-  expect((await second.next('refused'))?.error).toMatchObject({ code: 'IN_USE', message: 'Datanode dn-1 is already connected from 127.0.0.1:1. Two datanodes must not share a directory: stop one of them.' })
+  expect((await second.next('refused'))?.error).toMatchObject({
+    code: 'IN_USE',
+    message: 'Datanode dn-1 is already connected from 127.0.0.1:1. Two datanodes must not share a directory: stop one of them.',
+  })
   const again = new WireDatanode(namenode, 'dn-1')
   again.register()
   expect(await again.next('registered')).toBeDefined()
@@ -204,7 +224,13 @@ test('a broken stream makes a datanode stale at once and dead after dead.after; 
   const beat = setInterval(() => stays.say({ heartbeat: { storages: [{ storageUuid: 'dn-2-s', capacity: 1e12, remaining: 1e12 }] } }), 50)
   cleanups.push(() => clearInterval(beat))
   const client = await connect(namenode)
-  const states = async () => Object.fromEntries((await client.call('getDatanodeReport', {})).datanodes.map((node) => [node.datanode!.uuid, node.live ? (node.stale ? 'stale' : 'live') : 'dead']))
+  const states = async () =>
+    Object.fromEntries(
+      (await client.call('getDatanodeReport', {})).datanodes.map((node) => [
+        node.datanode!.uuid,
+        node.live ? (node.stale ? 'stale' : 'live') : 'dead',
+      ]),
+    )
   expect(await states()).toEqual({ 'dn-1': 'live', 'dn-2': 'live' })
   gone.breakOff()
   while ((await states())['dn-1'] === 'live') await new Promise((resolve) => setTimeout(resolve, 5))

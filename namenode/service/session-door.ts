@@ -36,10 +36,7 @@ export function sessionDoor(deps: SessionDoorDeps): Door {
   return { definition: serviceDefinition('DatanodeSession'), handlers: { session: (stream: Stream) => new NodeSession(stream, deps) } }
 }
 
-type Phase =
-  | { readonly kind: 'registering' }
-  | { readonly kind: 'serving'; readonly node: Datanode }
-  | { readonly kind: 'closed' }
+type Phase = { readonly kind: 'registering' } | { readonly kind: 'serving'; readonly node: Datanode } | { readonly kind: 'closed' }
 
 class NodeSession implements NodeLink {
   readonly #stream: Stream
@@ -140,7 +137,10 @@ class NodeSession implements NodeLink {
   async #register(register: Register): Promise<void> {
     const { clusterId, poolId, heartbeatIntervalMs, syncOnClose, log } = this.#deps
     if (register.protocol !== protocolVersion) {
-      throw new QuarryError('VERSION', `This namenode speaks version ${protocolVersion} of the protocol, the datanode version ${register.protocol}. Use the same release on both sides.`)
+      throw new QuarryError(
+        'VERSION',
+        `This namenode speaks version ${protocolVersion} of the protocol, the datanode version ${register.protocol}. Use the same release on both sides.`,
+      )
     }
     checkSame('cluster', register.clusterId, clusterId)
     checkSame('block pool', register.poolId, poolId)
@@ -205,5 +205,9 @@ class NodeSession implements NodeLink {
 /** A datanode without an id is new and takes ours; one with another id belongs elsewhere. */
 function checkSame(what: string, theirs: string, ours: string): void {
   if (theirs === '' || theirs === ours) return
-  throw new QuarryError('WRONG_CLUSTER', `The datanode belongs to ${what} ${theirs}, this namenode to ${ours}. Check its setting 'namenode', or give it an empty directory.`, { theirs, ours })
+  throw new QuarryError(
+    'WRONG_CLUSTER',
+    `The datanode belongs to ${what} ${theirs}, this namenode to ${ours}. Check its setting 'namenode', or give it an empty directory.`,
+    { theirs, ours },
+  )
 }

@@ -12,7 +12,12 @@ const rollScheduledMs = 600_000
 /** A sweep that comes this much too late says more about this process than about the datanodes. */
 const starvedAfterMs = 1_000
 
-export function startClusterWorkers(deps: { readonly env: Env; readonly settings: Settings; readonly cluster: BlockManager; readonly engine: Engine }): Periodic[] {
+export function startClusterWorkers(deps: {
+  readonly env: Env
+  readonly settings: Settings
+  readonly cluster: BlockManager
+  readonly engine: Engine
+}): Periodic[] {
   const { env, settings, cluster, engine } = deps
   const sweepMs = Math.max(20, Math.min(settings['heartbeat.interval'], settings['stale.after'] / 4))
   const leaseMs = Math.max(20, Math.min(leaseCheckMs, settings['lease.hard'] / 4))

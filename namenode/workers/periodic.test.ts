@@ -19,7 +19,15 @@ test('runs do not overlap: the pause begins when a run ends', async () => {
   const { clock, env } = setUp()
   let runs = 0
   let finish = () => {}
-  const periodic = new Periodic(env, { name: 'w', intervalMs: () => 100, run: () => new Promise<void>((resolve) => { runs++; finish = resolve }) })
+  const periodic = new Periodic(env, {
+    name: 'w',
+    intervalMs: () => 100,
+    run: () =>
+      new Promise<void>((resolve) => {
+        runs++
+        finish = resolve
+      }),
+  })
   await clock.advance(100)
   await tick()
   await clock.advance(1_000)
@@ -40,12 +48,25 @@ test('runs do not overlap: the pause begins when a run ends', async () => {
 test('a run that fails is logged and the next one comes', async () => {
   const { clock, env, warned } = setUp()
   let runs = 0
-  const periodic = new Periodic(env, { name: 'w', intervalMs: () => 100, run: () => { runs++; throw new Error('no luck') } })
+  const periodic = new Periodic(env, {
+    name: 'w',
+    intervalMs: () => 100,
+    run: () => {
+      runs++
+      throw new Error('no luck')
+    },
+  })
   for (let i = 0; i < 2; i++) {
     await clock.advance(100)
     await tick()
   }
-  expect([runs, warned]).toEqual([2, [['worker.failed', { worker: 'w', message: 'no luck' }], ['worker.failed', { worker: 'w', message: 'no luck' }]]])
+  expect([runs, warned]).toEqual([
+    2,
+    [
+      ['worker.failed', { worker: 'w', message: 'no luck' }],
+      ['worker.failed', { worker: 'w', message: 'no luck' }],
+    ],
+  ])
   await periodic.close()
 })
 
@@ -54,11 +75,18 @@ test('close waits for the run under way and tells it', async () => {
   let told = false
   let ended = false
   const periodic = new Periodic(env, {
-    name: 'w', intervalMs: () => 100,
-    run: (signal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => {
-      told = true
-      setImmediate(() => { ended = true; resolve() })
-    })),
+    name: 'w',
+    intervalMs: () => 100,
+    run: (signal) =>
+      new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => {
+          told = true
+          setImmediate(() => {
+            ended = true
+            resolve()
+          })
+        }),
+      ),
   })
   await clock.advance(100)
   await tick()

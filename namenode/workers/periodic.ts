@@ -45,7 +45,8 @@ export class Periodic {
     try {
       await this.#work.run(this.#abort.signal)
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#env.log.warn('worker.failed', { worker: this.#work.name, message: toQuarryError(error).message })
+      if (!this.#abort.signal.aborted)
+        this.#env.log.warn('worker.failed', { worker: this.#work.name, message: toQuarryError(error).message })
     }
     this.#running = undefined
     this.#schedule()

@@ -11,13 +11,28 @@ import { MemoryStore } from '../core/testing/memory-store.ts'
 import { checkpointName, checkpointTime, TrashEmptier } from './trash-emptier.ts'
 
 const MINUTE = 60_000
-const context: CallContext = { user: 'root', realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: '' }
+const context: CallContext = {
+  user: 'root',
+  realUser: '',
+  groups: [],
+  remoteAddress: '',
+  clientId: '',
+  callId: 0,
+  retryCount: 0,
+  callerContext: '',
+}
 
 function namespace() {
   const clock = new VirtualClock(new Date(2026, 10, 22, 10, 0, 30).getTime())
   const env: Env = { clock, random: new SeededRandom(1), log: silentLogger }
   const store = new MemoryStore()
-  const engine = new Engine({ store, cluster: new FakeCluster(), env, settings: { settings: defaultSettings(), superuser: 'root', poolId: 'BP-1' }, defer: setImmediate })
+  const engine = new Engine({
+    store,
+    cluster: new FakeCluster(),
+    env,
+    settings: { settings: defaultSettings(), superuser: 'root', poolId: 'BP-1' },
+    defer: setImmediate,
+  })
   const call = <M extends Method>(method: M, request: Request<M>) => engine.submit(context, method, request)
   const mkdir = (path: string) => call('mkdirs', { path, permission: 0o700, createParent: true })
   const names = (path: string): string[] => {

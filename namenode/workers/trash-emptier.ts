@@ -103,7 +103,7 @@ export class TrashEmptier {
 
   /** Names of the directories in a directory; none when it is missing. */
   async *#directories(path: string): AsyncGenerator<string> {
-    for (let startAfter = ''; ; ) {
+    for (let startAfter = ''; ;) {
       const page = (await this.#call('getListing', { path, startAfter, needLocations: false, limit: 0 })) as Partial<ListingReply>
       if (!page.exists || page.isFile) return
       const names = namesOf(page)

@@ -39,7 +39,8 @@ export class BackgroundScans {
   /** One bounded step; false when there is nothing to do. */
   step(): boolean {
     for (const [storage, from] of this.#dropping) {
-      const next = storage.blocks === 0 ? -1 : this.#layer.replicas.scan(from, entriesPerStep, (blockId) => this.#intake.lost(storage, blockId))
+      const next =
+        storage.blocks === 0 ? -1 : this.#layer.replicas.scan(from, entriesPerStep, (blockId) => this.#intake.lost(storage, blockId))
       if (next === -1) this.#dropping.delete(storage)
       else this.#dropping.set(storage, next)
       return true

@@ -46,6 +46,11 @@ export class BlockCursor {
   #covers(blockId: number): boolean {
     const last = this.#page.at(-1)
     const next = this.#page[this.#at]
-    return last !== undefined && next !== undefined && blockId <= last.blockId && (this.#at === 0 ? blockId >= next.blockId : blockId > this.#page[this.#at - 1]!.blockId)
+    return (
+      last !== undefined &&
+      next !== undefined &&
+      blockId <= last.blockId &&
+      (this.#at === 0 ? blockId >= next.blockId : blockId > this.#page[this.#at - 1]!.blockId)
+    )
   }
 }

@@ -68,7 +68,12 @@ export class BlockLayer {
     const known = this.replicas.find(replica.blockId, storage.index)
     if (known === -1) storage.blocks++
     if (known === -1 || this.replicas.epoch(known) !== storage.epoch) storage.marked++
-    return this.replicas.put(replica.blockId, storage.index, { genstamp: replica.genstamp, length: replica.length, state: replica.state, epoch: storage.epoch })
+    return this.replicas.put(replica.blockId, storage.index, {
+      genstamp: replica.genstamp,
+      length: replica.length,
+      state: replica.state,
+      epoch: storage.epoch,
+    })
   }
 
   removeReplica(storage: Storage, blockId: number): void {
@@ -105,8 +110,12 @@ export class BlockLayer {
 
   /** A finalised replica with the record's generation stamp and length that nobody has found corrupt. */
   isGood(slot: number, block: BlockRecord): boolean {
-    return this.replicas.state(slot) === States.REPLICA_FINALIZED && this.replicas.genstamp(slot) === block.genstamp &&
-      this.replicas.length(slot) === block.length && !this.replicas.isCorrupt(slot)
+    return (
+      this.replicas.state(slot) === States.REPLICA_FINALIZED &&
+      this.replicas.genstamp(slot) === block.genstamp &&
+      this.replicas.length(slot) === block.length &&
+      !this.replicas.isCorrupt(slot)
+    )
   }
 
   /** Good replicas on working storages of nodes that are not dead; excess ones do not count. */
@@ -136,7 +145,7 @@ export class BlockLayer {
 function unfinishedBlocks(view: NamespaceView): Set<number> {
   const out = new Set<number>()
   const page = 1000
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const files = view.openFiles(after, page)
     for (const file of files) {
       const blocks = view.blocks(file.id)

@@ -2,7 +2,16 @@
 // workers tell it. Everything here is memory, rebuilt from reports and the namespace's records.
 import { QuarryError } from '../../../common/errors.ts'
 import type { Env } from '../../../common/env.ts'
-import type { BadReplica, Block, BlockReport, DatanodeReport, Heartbeat, ReceivedBlock, Register, ReplicaLocation } from '../../../proto/ports.ts'
+import type {
+  BadReplica,
+  Block,
+  BlockReport,
+  DatanodeReport,
+  Heartbeat,
+  ReceivedBlock,
+  Register,
+  ReplicaLocation,
+} from '../../../proto/ports.ts'
 import { DatanodeFilter, ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { BlockLayer } from './block-layer.ts'
@@ -84,7 +93,14 @@ export class BlockManager implements ClusterPort {
     return this.#layer.nodes.storageOf(datanodeUuid, storageUuid)?.location
   }
 
-  chooseTargets(request: { readonly caller: string; readonly wanted: number; readonly existing: readonly string[]; readonly excluded: readonly string[]; readonly favored: readonly string[]; readonly blockSize: number }): Placement {
+  chooseTargets(request: {
+    readonly caller: string
+    readonly wanted: number
+    readonly existing: readonly string[]
+    readonly excluded: readonly string[]
+    readonly favored: readonly string[]
+    readonly blockSize: number
+  }): Placement {
     return placeReplicas(this.#layer.nodes, this.#layer.env.random, request)
   }
 
@@ -103,7 +119,10 @@ export class BlockManager implements ClusterPort {
       if (!this.#layer.isThere(slot) || replicas.isCorrupt(slot)) continue
       const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
       out.push({
-        datanodeUuid: storage.node.id.uuid, storageUuid: storage.uuid, finalised, genstamp: replicas.genstamp(slot),
+        datanodeUuid: storage.node.id.uuid,
+        storageUuid: storage.uuid,
+        finalised,
+        genstamp: replicas.genstamp(slot),
         length: finalised ? replicas.length(slot) : Math.max(unfinished, replicas.length(slot)),
       })
     }
@@ -111,7 +130,13 @@ export class BlockManager implements ClusterPort {
       const uuid = target.datanode?.uuid ?? ''
       const node = nodes.get(uuid)
       if (!node || node.state === 'dead' || out.some((replica) => replica.datanodeUuid === uuid)) continue
-      out.push({ datanodeUuid: uuid, storageUuid: target.storageUuid, finalised: false, genstamp: view.block(blockId)?.genstamp ?? 0, length: unfinished })
+      out.push({
+        datanodeUuid: uuid,
+        storageUuid: target.storageUuid,
+        finalised: false,
+        genstamp: view.block(blockId)?.genstamp ?? 0,
+        length: unfinished,
+      })
     }
     return out
   }
@@ -196,9 +221,17 @@ export class BlockManager implements ClusterPort {
   counts(): ClusterCounts {
     const { queues, corrupt, invalidations, pending, replicas } = this.#layer
     return {
-      underReplicated: queues.lowRedundancy + pending.size, corruptBlocks: corrupt.size, missingBlocks: queues.size(4),
-      missingSingle: queues.missingSingle, pendingDeletion: invalidations.size, mostUrgent: queues.size(0), pendingCopies: pending.size,
-      postponed: this.#redundancy.postponed, blocksWithReplicas: replicas.blocks, replicas: replicas.replicas, replicaMapBytes: replicas.memoryBytes,
+      underReplicated: queues.lowRedundancy + pending.size,
+      corruptBlocks: corrupt.size,
+      missingBlocks: queues.size(4),
+      missingSingle: queues.missingSingle,
+      pendingDeletion: invalidations.size,
+      mostUrgent: queues.size(0),
+      pendingCopies: pending.size,
+      postponed: this.#redundancy.postponed,
+      blocksWithReplicas: replicas.blocks,
+      replicas: replicas.replicas,
+      replicaMapBytes: replicas.memoryBytes,
     }
   }
 
@@ -207,7 +240,10 @@ export class BlockManager implements ClusterPort {
   }
 
   datanodes(filter: DatanodeFilter): DatanodeReport[] {
-    return this.#layer.nodes.all().filter((node) => matches(node, filter)).map(reportOf)
+    return this.#layer.nodes
+      .all()
+      .filter((node) => matches(node, filter))
+      .map(reportOf)
   }
 
   datanodeStates(): Record<NodeState, number> {
@@ -297,10 +333,14 @@ export class BlockManager implements ClusterPort {
   /** Makes the most recently heard holder the primary of a block recovery. Without one the engine's next attempt may find one. */
   #recover(block: BlockRecord, recoveryId: number, replicas: readonly ReportedReplica[]): void {
     const locations = replicas.flatMap((replica) => this.location(replica.datanodeUuid, replica.storageUuid) ?? [])
-    const primary = this.#nodesOf(locations).filter((node) => node.link).sort((a, b) => b.lastContactMs - a.lastContactMs)[0]
+    const primary = this.#nodesOf(locations)
+      .filter((node) => node.link)
+      .sort((a, b) => b.lastContactMs - a.lastContactMs)[0]
     if (!primary) return
     this.#layer.env.log.info('block.recovery', { blockId: block.blockId, recoveryId, primary: primary.id.uuid, replicas: locations.length })
-    primary.link?.send({ recover: { block: { blockId: block.blockId, genstamp: block.genstamp, length: block.length }, recoveryId, locations } })
+    primary.link?.send({
+      recover: { block: { blockId: block.blockId, genstamp: block.genstamp, length: block.length }, recoveryId, locations },
+    })
   }
 
   /** The replicas of the pipeline that have not been reported yet are expected; copies are ordered only for what is lacking beyond them. */
@@ -311,7 +351,11 @@ export class BlockManager implements ClusterPort {
     open.delete(block.blockId)
     this.#redundancy.checkCommitted(block, writers)
     const late = [...writers].filter((node) => !node.storages.some((storage) => this.#holdsGood(storage, block)))
-    pending.add(block.blockId, late.map((target) => ({ target, source: undefined })), env.clock.monotonicMs())
+    pending.add(
+      block.blockId,
+      late.map((target) => ({ target, source: undefined })),
+      env.clock.monotonicMs(),
+    )
     this.#redundancy.evaluate(block, replication)
   }
 
@@ -326,7 +370,12 @@ export class BlockManager implements ClusterPort {
     const storage = nodes.storageOf(target.datanode?.uuid ?? '', target.storageUuid)
     const slot = storage ? replicas.find(block.blockId, storage.index) : -1
     if (storage && slot !== -1 && replicas.genstamp(slot) < block.genstamp) {
-      this.#layer.putReplica(storage, { blockId: block.blockId, genstamp: block.genstamp, length: block.length, state: ReplicaState.REPLICA_RBW })
+      this.#layer.putReplica(storage, {
+        blockId: block.blockId,
+        genstamp: block.genstamp,
+        length: block.length,
+        state: ReplicaState.REPLICA_RBW,
+      })
     }
   }
 
@@ -340,7 +389,8 @@ export class BlockManager implements ClusterPort {
         nodes.unschedule(node)
       }
     }
-    for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) holders.set(this.#layer.nodeOf(slot), replicas.genstamp(slot))
+    for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot))
+      holders.set(this.#layer.nodeOf(slot), replicas.genstamp(slot))
     for (const [node, genstamp] of holders) invalidations.add(node, { blockId: block.blockId, genstamp, length: block.length })
     this.#layer.removeBlock(block.blockId)
   }
@@ -380,7 +430,8 @@ export class BlockManager implements ClusterPort {
     }
     const storages: Storage[] = []
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
-      if (this.#layer.isThere(slot) && !replicas.isCorrupt(slot) && replicas.genstamp(slot) >= block.genstamp) storages.push(nodes.storage(replicas.storage(slot)))
+      if (this.#layer.isThere(slot) && !replicas.isCorrupt(slot) && replicas.genstamp(slot) >= block.genstamp)
+        storages.push(nodes.storage(replicas.storage(slot)))
     }
     return storages
   }
@@ -420,26 +471,45 @@ export class BlockManager implements ClusterPort {
 
 function matches(node: Datanode, filter: DatanodeFilter): boolean {
   switch (filter) {
-    case DatanodeFilter.DATANODES_ALL: return true
-    case DatanodeFilter.DATANODES_LIVE: return node.state !== 'dead'
-    case DatanodeFilter.DATANODES_DEAD: return node.state === 'dead'
+    case DatanodeFilter.DATANODES_ALL:
+      return true
+    case DatanodeFilter.DATANODES_LIVE:
+      return node.state !== 'dead'
+    case DatanodeFilter.DATANODES_DEAD:
+      return node.state === 'dead'
     case DatanodeFilter.DATANODES_DECOMMISSIONING:
     case DatanodeFilter.DATANODES_ENTERING_MAINTENANCE:
-    case DatanodeFilter.DATANODES_IN_MAINTENANCE: return false
-    default: throw new QuarryError('INVALID_ARGUMENT', `Unknown kind of datanode report: ${String(filter)}`)
+    case DatanodeFilter.DATANODES_IN_MAINTENANCE:
+      return false
+    default:
+      throw new QuarryError('INVALID_ARGUMENT', `Unknown kind of datanode report: ${String(filter)}`)
   }
 }
 
 function reportOf(node: Datanode): DatanodeReport {
   const sum = (value: (storage: Storage) => number) => node.storages.reduce((total, storage) => total + value(storage), 0)
   return {
-    datanode: node.id, live: node.state !== 'dead', stale: node.state === 'stale', adminState: 'In Service',
+    datanode: node.id,
+    live: node.state !== 'dead',
+    stale: node.state === 'stale',
+    adminState: 'In Service',
     storages: node.storages.map((storage) => ({
-      storageUuid: storage.uuid, type: storage.type, capacity: storage.capacity, dfsUsed: storage.dfsUsed,
-      remaining: storage.remaining, blocks: storage.blocks, failed: storage.failed,
+      storageUuid: storage.uuid,
+      type: storage.type,
+      capacity: storage.capacity,
+      dfsUsed: storage.dfsUsed,
+      remaining: storage.remaining,
+      blocks: storage.blocks,
+      failed: storage.failed,
     })),
-    capacity: sum((s) => s.capacity), dfsUsed: sum((s) => s.dfsUsed), nonDfsUsed: node.nonDfsUsed, remaining: remainingOf(node),
-    xceivers: node.xceivers, lastContactMs: node.lastContactWallMs, lastBlockReportMs: Math.max(0, ...node.storages.map((s) => s.lastReportMs)),
-    blocks: sum((s) => s.blocks), softwareVersion: node.softwareVersion,
+    capacity: sum((s) => s.capacity),
+    dfsUsed: sum((s) => s.dfsUsed),
+    nonDfsUsed: node.nonDfsUsed,
+    remaining: remainingOf(node),
+    xceivers: node.xceivers,
+    lastContactMs: node.lastContactWallMs,
+    lastBlockReportMs: Math.max(0, ...node.storages.map((s) => s.lastReportMs)),
+    blocks: sum((s) => s.blocks),
+    softwareVersion: node.softwareVersion,
   }
 }

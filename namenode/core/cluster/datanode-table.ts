@@ -4,7 +4,16 @@
 // `dead` after `dead.after`: its replicas are then dropped and made again elsewhere. A stale node that speaks again is live.
 import { assert } from '../../../common/assert.ts'
 import { QuarryError } from '../../../common/errors.ts'
-import type { DatanodeId, Heartbeat, Init, NameMessage, Register, ReplicaLocation, StorageReport, StorageType } from '../../../proto/ports.ts'
+import type {
+  DatanodeId,
+  Heartbeat,
+  Init,
+  NameMessage,
+  Register,
+  ReplicaLocation,
+  StorageReport,
+  StorageType,
+} from '../../../proto/ports.ts'
 import { StorageType as StorageTypes } from '../../../proto/ports.ts'
 import { storagesMax } from './replica-map.ts'
 
@@ -128,15 +137,22 @@ export class DatanodeTable {
   register(message: Register, link: NodeLink, now: ContactTime): Datanode {
     const id = message.datanode
     if (!id || id.uuid === '') throw new QuarryError('INVALID_ARGUMENT', 'A datanode registered without a uuid.')
-    if (!id.rack.startsWith('/')) throw new QuarryError('INVALID_ARGUMENT', `The rack of datanode ${id.uuid} must begin with '/', but is '${id.rack}'.`)
+    if (!id.rack.startsWith('/'))
+      throw new QuarryError('INVALID_ARGUMENT', `The rack of datanode ${id.uuid} must begin with '/', but is '${id.rack}'.`)
     const known = this.#byUuid.get(id.uuid)
     if (known?.link && known.state === 'live' && known.startedMs !== message.startedMs) {
-      throw new QuarryError('IN_USE', `Datanode ${id.uuid} is already connected from ${nodeAddress(known.id)}. Two datanodes must not share a directory: stop one of them.`, { uuid: id.uuid })
+      throw new QuarryError(
+        'IN_USE',
+        `Datanode ${id.uuid} is already connected from ${nodeAddress(known.id)}. Two datanodes must not share a directory: stop one of them.`,
+        { uuid: id.uuid },
+      )
     }
     for (const report of message.storages) {
       const owner = this.#storageByUuid.get(report.storageUuid)?.node
       if (owner && owner.id.uuid !== id.uuid) {
-        throw new QuarryError('IN_USE', `Storage ${report.storageUuid} belongs to datanode ${owner.id.uuid}: was its directory copied?`, { storage: report.storageUuid })
+        throw new QuarryError('IN_USE', `Storage ${report.storageUuid} belongs to datanode ${owner.id.uuid}: was its directory copied?`, {
+          storage: report.storageUuid,
+        })
       }
     }
     const node = known ?? newNode(id)
@@ -275,15 +291,40 @@ export function remainingOf(node: Datanode): number {
 
 function newNode(id: DatanodeId): Datanode {
   return {
-    id, state: 'live', link: undefined, storages: [], lastContactMs: 0, lastContactWallMs: 0, xceivers: 0, transfers: 0,
-    nonDfsUsed: 0, softwareVersion: '', startedMs: 0, outgoing: 0, scheduled: 0, scheduledBefore: 0, unknownInSafeMode: 0,
+    id,
+    state: 'live',
+    link: undefined,
+    storages: [],
+    lastContactMs: 0,
+    lastContactWallMs: 0,
+    xceivers: 0,
+    transfers: 0,
+    nonDfsUsed: 0,
+    softwareVersion: '',
+    startedMs: 0,
+    outgoing: 0,
+    scheduled: 0,
+    scheduledBefore: 0,
+    unknownInSafeMode: 0,
   }
 }
 
 function newStorage(index: number, node: Datanode, report: StorageReport): Storage {
   const storage: Omit<Storage, 'location'> = {
-    index, uuid: report.storageUuid, type: report.type || StorageTypes.STORAGE_DISK, node, capacity: 0, dfsUsed: 0, remaining: 0,
-    failed: false, contentStale: true, blocks: 0, epoch: 0, marked: 0, report: undefined, lastReportMs: 0,
+    index,
+    uuid: report.storageUuid,
+    type: report.type || StorageTypes.STORAGE_DISK,
+    node,
+    capacity: 0,
+    dfsUsed: 0,
+    remaining: 0,
+    failed: false,
+    contentStale: true,
+    blocks: 0,
+    epoch: 0,
+    marked: 0,
+    report: undefined,
+    lastReportMs: 0,
   }
   return Object.assign(storage, { location: locationOf(storage) })
 }

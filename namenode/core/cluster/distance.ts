@@ -5,7 +5,10 @@ import type { ReplicaLocation } from '../../../proto/ports.ts'
 import type { DatanodeTable, Storage } from './datanode-table.ts'
 
 /** Without `random` equals keep their order: that of the pipeline. */
-export function sortByDistance(storages: Storage[], reader: { readonly host: string; readonly nodes: DatanodeTable; readonly random: Random | undefined }): ReplicaLocation[] {
+export function sortByDistance(
+  storages: Storage[],
+  reader: { readonly host: string; readonly nodes: DatanodeTable; readonly random: Random | undefined },
+): ReplicaLocation[] {
   const { host, nodes, random } = reader
   if (storages.length > 1) {
     if (random) shuffle(storages, random)

@@ -3,7 +3,8 @@ import { ClusterFixture, MIB } from './testing/cluster-fixture.ts'
 import { hostOf } from './placement.ts'
 
 const request = { caller: '10.9.9.9', wanted: 3, existing: [], excluded: [], favored: [], blockSize: 128 * MIB }
-const uuids = (placement: { targets: readonly { datanode: { uuid: string } | null }[] }) => placement.targets.map((target) => target.datanode!.uuid)
+const uuids = (placement: { targets: readonly { datanode: { uuid: string } | null }[] }) =>
+  placement.targets.map((target) => target.datanode!.uuid)
 
 describe('placement', () => {
   test('takes as many different nodes as wanted, or as there are', () => {
@@ -74,7 +75,11 @@ describe('placement', () => {
     const blocks = [1, 2].map((id) => cluster.addBlock(id, { state: 'under-construction', length: 0 }))
     for (const block of blocks) cluster.manager.committed([{ kind: 'block-allocated', block, replication: 1, targets }])
     expect(cluster.manager.chooseTargets({ ...request, wanted: 1 }).refused).toEqual([
-      { node: '10.0.0.1:9868', reason: 'not enough space: 314572800 bytes remain, of which 268435456 are promised to 2 blocks being written; a block needs 134217728' },
+      {
+        node: '10.0.0.1:9868',
+        reason:
+          'not enough space: 314572800 bytes remain, of which 268435456 are promised to 2 blocks being written; a block needs 134217728',
+      },
     ])
     node!.received({ ...blocks[0]!, length: 10 })
     cluster.manager.committed([{ kind: 'blocks-deleted', blocks: [blocks[1]!] }])

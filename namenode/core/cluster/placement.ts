@@ -45,7 +45,11 @@ export function placeReplicas(nodes: DatanodeTable, random: Random, request: Pla
   avoidStale(free)
   const total = existing.length + request.wanted
   const search: Search = {
-    random, blockSize: request.blockSize, free, chosen: [...existing], racks: new Map(),
+    random,
+    blockSize: request.blockSize,
+    free,
+    chosen: [...existing],
+    racks: new Map(),
     // HDFS: at most this many of one block's replicas on one rack.
     rackMax: nodes.racks <= 1 ? total : Math.floor((total - 1) / nodes.racks) + 2,
   }
@@ -93,9 +97,13 @@ function chooseNext(search: Search, caller: string): Datanode | undefined {
   const position = search.chosen.length
   const preferred: ((node: Datanode) => boolean)[] = []
   if (position === 0) preferred.push((node) => node.id.ip === caller || node.id.hostname === caller)
-  else if (position === 1 || (position === 2 && first?.id.rack === second?.id.rack)) preferred.push((node) => node.id.rack !== first?.id.rack)
+  else if (position === 1 || (position === 2 && first?.id.rack === second?.id.rack))
+    preferred.push((node) => node.id.rack !== first?.id.rack)
   else if (position === 2) preferred.push((node) => node.id.rack === second?.id.rack)
-  preferred.push((node) => (search.racks.get(node.id.rack) ?? 0) < search.rackMax, () => true)
+  preferred.push(
+    (node) => (search.racks.get(node.id.rack) ?? 0) < search.rackMax,
+    () => true,
+  )
   for (const suits of preferred) {
     const candidates = [...search.free].filter(suits)
     if (candidates.length > 0) return lessLoadedOfTwo(search, candidates)

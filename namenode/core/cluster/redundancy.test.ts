@@ -61,7 +61,12 @@ describe('too few copies', () => {
     cluster.addNodes(4)
     const blocks = [1, 2, 3].map((id) => written(cluster, id, [0, 1, 2]))
     cluster.silence(61_000, [cluster.nodes[0]!])
-    expect(copies(cluster).filter((copy) => copy.targets[0] === 'dn-4').map((copy) => copy.blockId).sort()).toEqual([1, 2, 3])
+    expect(
+      copies(cluster)
+        .filter((copy) => copy.targets[0] === 'dn-4')
+        .map((copy) => copy.blockId)
+        .sort(),
+    ).toEqual([1, 2, 3])
     for (const block of blocks) {
       expect(cluster.manager.liveReplicas(block)).toBe(2)
       cluster.nodes[3]!.received(block)
@@ -98,7 +103,10 @@ describe('too few copies', () => {
     await cluster.clock.advance(300_001)
     for (const node of cluster.nodes) cluster.manager.contact(node.node)
     cluster.manager.redundancyRound()
-    expect(copies(cluster)).toEqual([{ blockId: 1, targets: ['dn-2'] }, { blockId: 1, targets: ['dn-2'] }])
+    expect(copies(cluster)).toEqual([
+      { blockId: 1, targets: ['dn-2'] },
+      { blockId: 1, targets: ['dn-2'] },
+    ])
   })
 
   test('a source that sends nothing long after it was told to has failed: another order goes out', async () => {
@@ -169,7 +177,10 @@ describe('too few copies', () => {
     expect(cluster.manager.locations(open, '')).toEqual(targets)
     cluster.nodes[0]!.received({ ...open, length: 50 })
     const block = cluster.addBlock(1, { state: 'committed', length: 50 })
-    cluster.manager.committed([{ kind: 'block-committed', block, replication: 3 }, { kind: 'file-closed', blocks: [block], replication: 3 }])
+    cluster.manager.committed([
+      { kind: 'block-committed', block, replication: 3 },
+      { kind: 'file-closed', blocks: [block], replication: 3 },
+    ])
     cluster.settle()
     expect(copies(cluster)).toEqual([])
     expect(cluster.manager.counts()).toMatchObject({ pendingCopies: 1 })
@@ -201,7 +212,9 @@ test('a replica that a broken pipeline left behind is cleared away when the bloc
   cluster.manager.committed([{ kind: 'block-allocated', block: open, replication: 2, targets }])
   for (const index of [0, 1]) cluster.nodes[index]!.received(open, ReceivedKind.RECEIVING)
   const moved = cluster.addBlock(1, { state: 'under-construction', length: 0, genstamp: 2_001, replication: 2 })
-  cluster.manager.committed([{ kind: 'pipeline-updated', block: moved, replication: 2, targets: [targets[0]!, cluster.manager.location('dn-3', '')!] }])
+  cluster.manager.committed([
+    { kind: 'pipeline-updated', block: moved, replication: 2, targets: [targets[0]!, cluster.manager.location('dn-3', '')!] },
+  ])
   const block = cluster.addBlock(1, { length: 60, genstamp: 2_001, replication: 2 })
   cluster.manager.committed([{ kind: 'block-committed', block, replication: 2 }])
   cluster.nodes[0]!.received(block)
@@ -302,7 +315,12 @@ describe('corrupt copies', () => {
     bad(cluster, 1, { ...block, genstamp: block.genstamp - 1 })
     expect(cluster.manager.locations(block, '')).toHaveLength(3)
     bad(cluster, 1, block)
-    expect(cluster.manager.locations(block, '').map((place) => place.datanode!.uuid).sort()).toEqual(['dn-1', 'dn-3'])
+    expect(
+      cluster.manager
+        .locations(block, '')
+        .map((place) => place.datanode!.uuid)
+        .sort(),
+    ).toEqual(['dn-1', 'dn-3'])
     expect(cluster.manager.isCorrupt(1)).toBe(false)
   })
 
@@ -375,7 +393,8 @@ describe('safe mode', () => {
     const [first, second] = cluster.addNodes(2, () => ({}), false)
     expect(cluster.manager.safeMode()).toEqual({
       on: true,
-      reason: 'The reported blocks 0 needs additional 1998 blocks to reach the threshold 0.9990 of total blocks 2000. ' +
+      reason:
+        'The reported blocks 0 needs additional 1998 blocks to reach the threshold 0.9990 of total blocks 2000. ' +
         'The number of live datanodes 2 has reached the minimum number 0. Safe mode will be turned off automatically once the thresholds have been reached.',
     })
     first!.report(blocks.slice(0, 1_500).map((block) => ({ block })))
@@ -434,7 +453,9 @@ describe('safe mode', () => {
     cluster.addBlock(2)
     const [node] = cluster.addNodes(1, () => ({}), false)
     node!.report([{ block: { blockId: 1, genstamp: 2_000, length: 100 } }, { block: { blockId: 99, genstamp: 9_000, length: 1 } }])
-    expect(cluster.manager.safeMode().reason).toContain('Datanodes hold 1 replica(s) with generation stamps that this namenode has not given out')
+    expect(cluster.manager.safeMode().reason).toContain(
+      'Datanodes hold 1 replica(s) with generation stamps that this namenode has not given out',
+    )
     expect(cluster.manager.setSafeMode(SafeModeAction.SAFE_MODE_LEAVE).on).toBe(true)
     expect(cluster.manager.setSafeMode(SafeModeAction.SAFE_MODE_FORCE_EXIT).on).toBe(false)
   })
@@ -455,7 +476,9 @@ describe('recovery of a block whose writer is gone', () => {
     ])
     cluster.nodes[0]!.disconnect()
     cluster.manager.committed([{ kind: 'recover-block', block, genstamp: 3_000, length: 1, replicas }])
-    expect(cluster.nodes[1]!.sent.at(-1)).toEqual({ recover: { block: { blockId: 1, genstamp: 2_000, length: 0 }, recoveryId: 3_000, locations: targets } })
+    expect(cluster.nodes[1]!.sent.at(-1)).toEqual({
+      recover: { block: { blockId: 1, genstamp: 2_000, length: 0 }, recoveryId: 3_000, locations: targets },
+    })
   })
 
   test('a replica reopened for append is not taken for a finished one', () => {
@@ -463,7 +486,9 @@ describe('recovery of a block whose writer is gone', () => {
     cluster.addNodes(1)
     const old = written(cluster, 1, [0], 1)
     const reopened = cluster.addBlock(1, { state: 'under-construction', genstamp: old.genstamp + 1, replication: 1 })
-    cluster.manager.committed([{ kind: 'pipeline-updated', block: reopened, replication: 1, targets: [cluster.manager.location('dn-1', 'dn-1-s0')!] }])
+    cluster.manager.committed([
+      { kind: 'pipeline-updated', block: reopened, replication: 1, targets: [cluster.manager.location('dn-1', 'dn-1-s0')!] },
+    ])
     expect(cluster.manager.reportedReplicas(1).map((replica) => replica.finalised)).toEqual([false])
     const block = cluster.addBlock(1, { genstamp: old.genstamp + 1, length: 150, replication: 1 })
     cluster.manager.committed([{ kind: 'block-committed', block, replication: 1 }])

@@ -227,9 +227,18 @@ export class Redundancy {
     const source = this.#chooseSource(census.good, priority)
     if (!source) return false
     const existing = [...new Set([...census.good.map((slot) => this.#layer.nodeOf(slot).id.uuid), ...pending.targets(blockId)])]
-    const unsure = nodes.all().filter((node) => census.holders.has(node) || node.storages.some((storage) => storage.contentStale && !storage.failed))
+    const unsure = nodes
+      .all()
+      .filter((node) => census.holders.has(node) || node.storages.some((storage) => storage.contentStale && !storage.failed))
     const excluded = unsure.map((node) => node.id.uuid).filter((uuid) => !existing.includes(uuid))
-    const { targets } = placeReplicas(nodes, env.random, { caller: source.id.ip, wanted: lacking, existing, excluded, favored: [], blockSize: Math.max(1, block.length) })
+    const { targets } = placeReplicas(nodes, env.random, {
+      caller: source.id.ip,
+      wanted: lacking,
+      existing,
+      excluded,
+      favored: [],
+      blockSize: Math.max(1, block.length),
+    })
     if (targets.length === 0) return false
     source.link?.send({ replicate: { block: { blockId, genstamp: block.genstamp, length: block.length }, targets } })
     const copies = targets.flatMap((target) => {

@@ -5,15 +5,26 @@ import { ReplicaMap } from './replica-map.ts'
 
 const finalized = ReplicaState.REPLICA_FINALIZED
 
-interface ModelReplica { genstamp: number; length: number; state: number; corrupt: boolean; excess: boolean; epoch: number }
+interface ModelReplica {
+  genstamp: number
+  length: number
+  state: number
+  corrupt: boolean
+  excess: boolean
+  epoch: number
+}
 
 /** What the map holds for a block, by storage. */
 function replicasOf(map: ReplicaMap, blockId: number): Map<number, ModelReplica> {
   const out = new Map<number, ModelReplica>()
   for (let slot = map.first(blockId); slot !== -1; slot = map.next(slot)) {
     out.set(map.storage(slot), {
-      genstamp: map.genstamp(slot), length: map.length(slot), state: map.state(slot),
-      corrupt: map.isCorrupt(slot), excess: map.isExcess(slot), epoch: map.epoch(slot),
+      genstamp: map.genstamp(slot),
+      length: map.length(slot),
+      state: map.state(slot),
+      corrupt: map.isCorrupt(slot),
+      excess: map.isExcess(slot),
+      epoch: map.epoch(slot),
     })
   }
   return out
@@ -22,7 +33,18 @@ function replicasOf(map: ReplicaMap, blockId: number): Map<number, ModelReplica>
 const blockId = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(2 ** 30 + 1, 2 ** 32 + 7, 2 ** 53 - 1))
 const storage = fc.integer({ min: 0, max: 5 })
 const operation = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ op: fc.constant('put' as const), blockId, storage, genstamp: fc.integer({ min: 1001, max: 1004 }), length: fc.integer({ min: 0, max: 3 }), state: fc.constantFrom(...Object.values(ReplicaState)), epoch: fc.integer({ min: 0, max: 7 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('put' as const),
+      blockId,
+      storage,
+      genstamp: fc.integer({ min: 1001, max: 1004 }),
+      length: fc.integer({ min: 0, max: 3 }),
+      state: fc.constantFrom(...Object.values(ReplicaState)),
+      epoch: fc.integer({ min: 0, max: 7 }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('remove' as const), blockId, storage }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('removeBlock' as const), blockId }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('corrupt' as const), blockId, storage }) },
@@ -42,8 +64,12 @@ describe('ReplicaMap', () => {
             const same = old?.genstamp === step.genstamp && old.length === step.length
             map.put(step.blockId, step.storage, step)
             replicas.set(step.storage, {
-              genstamp: step.genstamp, length: step.length, state: step.state, epoch: step.epoch,
-              corrupt: same && old.corrupt, excess: same && old.excess,
+              genstamp: step.genstamp,
+              length: step.length,
+              state: step.state,
+              epoch: step.epoch,
+              corrupt: same && old.corrupt,
+              excess: same && old.excess,
             })
             model.set(step.blockId, replicas)
           } else if (step.op === 'remove') {
@@ -66,7 +92,7 @@ describe('ReplicaMap', () => {
           }
         }
         const seen = new Set<number>()
-        for (let at = 0; at !== -1; ) at = map.scan(at, 7, (id) => seen.add(id))
+        for (let at = 0; at !== -1;) at = map.scan(at, 7, (id) => seen.add(id))
         expect(seen).toEqual(new Set(model.keys()))
         for (const [id, replicas] of model) expect(replicasOf(map, id)).toEqual(replicas)
         expect(map.blocks).toBe(model.size)
@@ -84,7 +110,8 @@ describe('ReplicaMap', () => {
     expect(map.blocks).toBe(100_000)
     expect(map.replicas).toBe(300_000)
     expect(map.memoryBytes / map.replicas).toBeLessThan(60)
-    for (let i = 0; i < 100_000; i += 997) expect([...replicasOf(map, first + i).keys()].sort()).toEqual([i % 5, (i + 1) % 5, (i + 2) % 5].sort())
+    for (let i = 0; i < 100_000; i += 997)
+      expect([...replicasOf(map, first + i).keys()].sort()).toEqual([i % 5, (i + 1) % 5, (i + 2) % 5].sort())
   })
 
   test('reuses what was freed, so that create and delete in turn do not grow it', () => {

@@ -56,8 +56,15 @@ export class ReplicaMap {
 
   /** Bytes of the columns. */
   get memoryBytes(): number {
-    return this.#index.byteLength + this.#blockIds.byteLength + this.#firstSlots.byteLength + this.#genstamps.byteLength +
-      this.#lengths.byteLength + this.#nextSlots.byteLength + this.#places.byteLength
+    return (
+      this.#index.byteLength +
+      this.#blockIds.byteLength +
+      this.#firstSlots.byteLength +
+      this.#genstamps.byteLength +
+      this.#lengths.byteLength +
+      this.#nextSlots.byteLength +
+      this.#places.byteLength
+    )
   }
 
   /** The first replica slot of a block, or -1. Go on with `next`. */
@@ -121,12 +128,17 @@ export class ReplicaMap {
    * Inserts or updates a replica and returns its slot. The corrupt and excess flags survive an update with the same generation
    * stamp and length: such a report only says that the bad or unwanted copy is still there.
    */
-  put(blockId: number, storage: number, replica: { readonly genstamp: number; readonly length: number; readonly state: ReplicaState; readonly epoch: number }): number {
+  put(
+    blockId: number,
+    storage: number,
+    replica: { readonly genstamp: number; readonly length: number; readonly state: ReplicaState; readonly epoch: number },
+  ): number {
     assert(storage >= 0 && storage < storagesMax, 'storage number out of range')
     let slot = this.find(blockId, storage)
     let flags = replica.epoch << EPOCH_SHIFT
     if (slot === END) slot = this.#addSlot(blockId)
-    else if (this.#genstamps[slot] === replica.genstamp && this.#lengths[slot] === replica.length) flags |= this.#places[slot]! & (CORRUPT | EXCESS)
+    else if (this.#genstamps[slot] === replica.genstamp && this.#lengths[slot] === replica.length)
+      flags |= this.#places[slot]! & (CORRUPT | EXCESS)
     this.#genstamps[slot] = replica.genstamp
     this.#lengths[slot] = replica.length
     this.#places[slot] = (storage << STORAGE_SHIFT) | flags | replica.state
@@ -155,7 +167,7 @@ export class ReplicaMap {
     const at = this.#find(blockId)
     if (at < 0) return
     const entry = this.#index[at]! - 1
-    for (let slot = this.#firstSlots[entry]!; slot !== END; ) {
+    for (let slot = this.#firstSlots[entry]!; slot !== END;) {
       const next = this.#nextSlots[slot]!
       this.#releaseSlot(slot)
       slot = next

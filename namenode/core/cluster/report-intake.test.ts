@@ -7,15 +7,25 @@ import { ClusterFixture } from './testing/cluster-fixture.ts'
 const { REPLICA_FINALIZED, REPLICA_RBW, REPLICA_RWR, REPLICA_RUR, REPLICA_TEMPORARY } = ReplicaState
 
 /** What became of one reported replica of block 7, whose record is as given. */
-function outcome(reported: { state: ReplicaState; genstamp?: number; length?: number }, record: { state?: 'committed' | 'under-construction' | 'under-recovery'; complete?: boolean } | undefined) {
+function outcome(
+  reported: { state: ReplicaState; genstamp?: number; length?: number },
+  record: { state?: 'committed' | 'under-construction' | 'under-recovery'; complete?: boolean } | undefined,
+) {
   const cluster = new ClusterFixture()
   const [node, other] = cluster.addNodes(2)
-  const block = record ? cluster.addBlock(7, { state: record.state ?? 'committed', replication: 1 }) : { blockId: 7, genstamp: 2_000, length: 100 }
+  const block = record
+    ? cluster.addBlock(7, { state: record.state ?? 'committed', replication: 1 })
+    : { blockId: 7, genstamp: 2_000, length: 100 }
   if (record?.complete) other!.report([{ block }])
-  node!.report([{ block: { ...block, genstamp: reported.genstamp ?? block.genstamp, length: reported.length ?? block.length }, state: reported.state }])
+  node!.report([
+    { block: { ...block, genstamp: reported.genstamp ?? block.genstamp, length: reported.length ?? block.length }, state: reported.state },
+  ])
   const { manager } = cluster
   return {
-    live: record && (record.state ?? 'committed') === 'committed' ? manager.liveReplicas(cluster.store.tx.block(7)!) - (record.complete ? 1 : 0) : 0,
+    live:
+      record && (record.state ?? 'committed') === 'committed'
+        ? manager.liveReplicas(cluster.store.tx.block(7)!) - (record.complete ? 1 : 0)
+        : 0,
     corrupt: manager.counts().corruptBlocks,
     deleted: node!.invalidated().includes(7),
     known: manager.reportedReplicas(7).some((replica) => replica.datanodeUuid === node!.uuid),
@@ -30,19 +40,25 @@ describe('a reported replica', () => {
     expect(outcome({ state }, undefined)).toEqual({ ...nothing, deleted: true })
   })
 
-  test.each([REPLICA_FINALIZED, REPLICA_RBW, REPLICA_RWR])('of a block under construction, in state %i, is remembered and moves nothing', (state) => {
-    expect(outcome({ state }, { state: 'under-construction' })).toEqual(remembered)
-    expect(outcome({ state, genstamp: 1_999, length: 3 }, { state: 'under-construction' })).toEqual(remembered)
-    expect(outcome({ state }, { state: 'under-recovery' })).toEqual(remembered)
-  })
+  test.each([REPLICA_FINALIZED, REPLICA_RBW, REPLICA_RWR])(
+    'of a block under construction, in state %i, is remembered and moves nothing',
+    (state) => {
+      expect(outcome({ state }, { state: 'under-construction' })).toEqual(remembered)
+      expect(outcome({ state, genstamp: 1_999, length: 3 }, { state: 'under-construction' })).toEqual(remembered)
+      expect(outcome({ state }, { state: 'under-recovery' })).toEqual(remembered)
+    },
+  )
 
   test('finalised with stamp and length of a committed block is live', () => {
     expect(outcome({ state: REPLICA_FINALIZED }, {})).toEqual({ ...remembered, live: 1 })
   })
 
-  test.each([{ genstamp: 1_999 }, { genstamp: 2_001 }, { length: 99 }, { length: 101 }])('finalised with %o differs from a committed block: corrupt, kept while it is the only one', (difference) => {
-    expect(outcome({ state: REPLICA_FINALIZED, ...difference }, {})).toEqual({ ...nothing, corrupt: 1 })
-  })
+  test.each([{ genstamp: 1_999 }, { genstamp: 2_001 }, { length: 99 }, { length: 101 }])(
+    'finalised with %o differs from a committed block: corrupt, kept while it is the only one',
+    (difference) => {
+      expect(outcome({ state: REPLICA_FINALIZED, ...difference }, {})).toEqual({ ...nothing, corrupt: 1 })
+    },
+  )
 
   test.each([{ genstamp: 1_999 }, { length: 99 }])('finalised with %o goes when a good copy is there', (difference) => {
     expect(outcome({ state: REPLICA_FINALIZED, ...difference }, { complete: true })).toMatchObject({ live: 0, deleted: true })
@@ -89,12 +105,25 @@ describe('reports', () => {
   test('a replica that arrives between two parts of a full report survives it', () => {
     const cluster = new ClusterFixture()
     const [node] = cluster.addNodes(1)
-    const [a, b, c] = [1, 2, 3].map((id) => cluster.addBlock(id, { replication: 1 })) as [ReturnType<typeof cluster.addBlock>, ReturnType<typeof cluster.addBlock>, ReturnType<typeof cluster.addBlock>]
+    const [a, b, c] = [1, 2, 3].map((id) => cluster.addBlock(id, { replication: 1 })) as [
+      ReturnType<typeof cluster.addBlock>,
+      ReturnType<typeof cluster.addBlock>,
+      ReturnType<typeof cluster.addBlock>,
+    ]
     node!.report([{ block: a }])
-    const part = (index: number, blocks: readonly typeof a[]) => ({
-      storageUuid: node!.storage(), reportId: 77, part: index, parts: 2, blockIds: blocks.map((x) => x.blockId), genstamps: blocks.map((x) => x.genstamp), lengths: blocks.map((x) => x.length), states: blocks.map(() => REPLICA_FINALIZED),
+    const part = (index: number, blocks: readonly (typeof a)[]) => ({
+      storageUuid: node!.storage(),
+      reportId: 77,
+      part: index,
+      parts: 2,
+      blockIds: blocks.map((x) => x.blockId),
+      genstamps: blocks.map((x) => x.genstamp),
+      lengths: blocks.map((x) => x.length),
+      states: blocks.map(() => REPLICA_FINALIZED),
     })
-    const run = (job: { step(limit: number): boolean }) => { while (!job.step(1)); }
+    const run = (job: { step(limit: number): boolean }) => {
+      while (!job.step(1));
+    }
     run(cluster.manager.fullReport(node!.node, part(0, [a])))
     node!.received(c)
     run(cluster.manager.fullReport(node!.node, part(1, [b])))
@@ -144,20 +173,29 @@ describe('reports', () => {
     const cluster = new ClusterFixture()
     const [node] = cluster.addNodes(1)
     const part = { storageUuid: 'other', reportId: 1, part: 0, parts: 1, blockIds: [], genstamps: [], lengths: [], states: [] }
-    expect(() => cluster.manager.fullReport(node!.node, part)).toThrow('Datanode dn-1 reported blocks of storage other, which it has not registered.')
-    expect(() => cluster.manager.fullReport(node!.node, { ...part, storageUuid: node!.storage(), blockIds: [1] })).toThrow("A block report's columns differ in length: 1 ids, 0 stamps, 0 lengths, 0 states.")
+    expect(() => cluster.manager.fullReport(node!.node, part)).toThrow(
+      'Datanode dn-1 reported blocks of storage other, which it has not registered.',
+    )
+    expect(() => cluster.manager.fullReport(node!.node, { ...part, storageUuid: node!.storage(), blockIds: [1] })).toThrow(
+      "A block report's columns differ in length: 1 ids, 0 stamps, 0 lengths, 0 states.",
+    )
   })
 })
 
 test('the cursor finds what single look-ups find, whatever is asked for', () => {
   fc.assert(
-    fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 300 }), fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 300 }), fc.boolean(), (blocks, asked, sorted) => {
-      const cluster = new ClusterFixture()
-      for (const id of blocks) cluster.addBlock(id)
-      const cursor = new BlockCursor(cluster.store.tx)
-      const ids = sorted ? [...asked].sort((a, b) => a - b) : asked
-      for (const id of ids) expect(cursor.seek(id)?.blockId).toBe(cluster.store.tx.block(id)?.blockId)
-    }),
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 300 }),
+      fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 300 }),
+      fc.boolean(),
+      (blocks, asked, sorted) => {
+        const cluster = new ClusterFixture()
+        for (const id of blocks) cluster.addBlock(id)
+        const cursor = new BlockCursor(cluster.store.tx)
+        const ids = sorted ? [...asked].sort((a, b) => a - b) : asked
+        for (const id of ids) expect(cursor.seek(id)?.blockId).toBe(cluster.store.tx.block(id)?.blockId)
+      },
+    ),
     { numRuns: 30 },
   )
 })

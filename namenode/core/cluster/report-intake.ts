@@ -51,7 +51,11 @@ export class ReportIntake {
       if (kind === ReceivedKind.DELETED) this.#deleted(storage, block)
       else {
         const state = kind === ReceivedKind.RECEIVED ? ReplicaState.REPLICA_FINALIZED : ReplicaState.REPLICA_RBW
-        this.replica(storage, { blockId: block.blockId, genstamp: block.genstamp, length: block.length, state }, this.#layer.view.block(block.blockId))
+        this.replica(
+          storage,
+          { blockId: block.blockId, genstamp: block.genstamp, length: block.length, state },
+          this.#layer.view.block(block.blockId),
+        )
       }
     }
   }
@@ -127,7 +131,10 @@ export class ReportIntake {
     const slot = this.#layer.replicas.find(blockId, storage.index)
     if (slot === -1) return
     const block = this.#layer.view.block(blockId)
-    const wasSafe = block !== undefined && this.#layer.safeMode.starting && this.#layer.isGood(slot, block) &&
+    const wasSafe =
+      block !== undefined &&
+      this.#layer.safeMode.starting &&
+      this.#layer.isGood(slot, block) &&
       this.#layer.goodReplicas(block) === this.#layer.settings.replicationMin
     this.#layer.removeReplica(storage, blockId)
     if (block && wasSafe && !this.#layer.openAtStart.has(blockId)) this.#layer.safeMode.countSafe(-1)
@@ -175,7 +182,11 @@ export class ReportIntake {
 
   #storageOf(node: Datanode, storageUuid: string): Storage {
     const storage = this.#layer.nodes.storageOf(node.id.uuid, storageUuid)
-    if (!storage) throw new QuarryError('INVALID_ARGUMENT', `Datanode ${node.id.uuid} reported blocks of storage ${storageUuid}, which it has not registered.`)
+    if (!storage)
+      throw new QuarryError(
+        'INVALID_ARGUMENT',
+        `Datanode ${node.id.uuid} reported blocks of storage ${storageUuid}, which it has not registered.`,
+      )
     return storage
   }
 
@@ -256,6 +267,9 @@ class PartJob implements StepwiseJob {
 function checkColumns(part: BlockReport): void {
   const rows = part.blockIds.length
   if (part.genstamps.length !== rows || part.lengths.length !== rows || part.states.length !== rows) {
-    throw new QuarryError('INVALID_ARGUMENT', `A block report's columns differ in length: ${rows} ids, ${part.genstamps.length} stamps, ${part.lengths.length} lengths, ${part.states.length} states.`)
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `A block report's columns differ in length: ${rows} ids, ${part.genstamps.length} stamps, ${part.lengths.length} lengths, ${part.states.length} states.`,
+    )
   }
 }

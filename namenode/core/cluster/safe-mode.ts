@@ -63,7 +63,8 @@ export class SafeMode {
       this.#phase = { kind: 'waiting' }
       return false
     }
-    if (this.#phase.kind === 'waiting') this.#phase = { kind: 'extension', untilMs: nowMs + (this.#total === 0 ? 0 : this.#settings.extensionMs) }
+    if (this.#phase.kind === 'waiting')
+      this.#phase = { kind: 'extension', untilMs: nowMs + (this.#total === 0 ? 0 : this.#settings.extensionMs) }
     if (this.#phase.kind === 'extension' && nowMs < this.#phase.untilMs) return false
     this.#phase = { kind: 'off' }
     return true
@@ -92,25 +93,33 @@ export class SafeMode {
 
   #reason(phase: Exclude<Phase, { kind: 'off' }>, nowMs: number): string {
     if (phase.kind === 'manual') {
-      return 'It was turned on manually. Use "quarry dfsadmin -safemode leave" to turn safe mode off.' + (this.#future > 0 ? ` ${this.#futureText()}` : '')
+      return (
+        'It was turned on manually. Use "quarry dfsadmin -safemode leave" to turn safe mode off.' +
+        (this.#future > 0 ? ` ${this.#futureText()}` : '')
+      )
     }
     const threshold = this.#settings.threshold.toFixed(4)
-    const blocks = this.#safe < this.#needed
-      ? `The reported blocks ${this.#safe} needs additional ${this.#needed - this.#safe} blocks to reach the threshold ${threshold} of total blocks ${this.#total}.`
-      : `The reported blocks ${this.#safe} has reached the threshold ${threshold} of total blocks ${this.#total}.`
+    const blocks =
+      this.#safe < this.#needed
+        ? `The reported blocks ${this.#safe} needs additional ${this.#needed - this.#safe} blocks to reach the threshold ${threshold} of total blocks ${this.#total}.`
+        : `The reported blocks ${this.#safe} has reached the threshold ${threshold} of total blocks ${this.#total}.`
     const min = this.#settings.datanodesMin
-    const nodes = this.#datanodes < min
-      ? `The number of live datanodes ${this.#datanodes} needs an additional ${min - this.#datanodes} live datanodes to reach the minimum number ${min}.`
-      : `The number of live datanodes ${this.#datanodes} has reached the minimum number ${min}.`
+    const nodes =
+      this.#datanodes < min
+        ? `The number of live datanodes ${this.#datanodes} needs an additional ${min - this.#datanodes} live datanodes to reach the minimum number ${min}.`
+        : `The number of live datanodes ${this.#datanodes} has reached the minimum number ${min}.`
     if (this.#future > 0) return `${blocks} ${nodes} ${this.#futureText()}`
-    const end = phase.kind === 'extension'
-      ? `In safe mode extension. Safe mode will be turned off automatically in ${Math.max(0, Math.ceil((phase.untilMs - nowMs) / 1000))} seconds.`
-      : 'Safe mode will be turned off automatically once the thresholds have been reached.'
+    const end =
+      phase.kind === 'extension'
+        ? `In safe mode extension. Safe mode will be turned off automatically in ${Math.max(0, Math.ceil((phase.untilMs - nowMs) / 1000))} seconds.`
+        : 'Safe mode will be turned off automatically once the thresholds have been reached.'
     return `${blocks} ${nodes} ${end}`
   }
 
   #futureText(): string {
-    return `Datanodes hold ${this.#future} replica(s) with generation stamps that this namenode has not given out: its directory may be an old copy. ` +
+    return (
+      `Datanodes hold ${this.#future} replica(s) with generation stamps that this namenode has not given out: its directory may be an old copy. ` +
       'Use "quarry dfsadmin -safemode forceExit" to go on and lose them.'
+    )
   }
 }

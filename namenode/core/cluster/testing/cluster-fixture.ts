@@ -14,7 +14,11 @@ export const MIB = 1024 * 1024
 const GIB = 1024 * MIB
 
 export const testSettings: ClusterSettings = {
-  replicationMin: 1, streamsMax: 2, copyTimeoutMs: 300_000, staleAfterMs: 30_000, deadAfterMs: 60_000,
+  replicationMin: 1,
+  streamsMax: 2,
+  copyTimeoutMs: 300_000,
+  staleAfterMs: 30_000,
+  deadAfterMs: 60_000,
   safeMode: { threshold: 0.999, datanodesMin: 0, extensionMs: 0 },
 }
 
@@ -54,10 +58,30 @@ export class FakeNode implements NodeLink {
   registration(): Register {
     const index = Number(this.uuid.slice(3))
     return {
-      protocol: 1, poolId: '', clusterId: '', softwareVersion: 'test', startedMs: 1,
-      datanode: { uuid: this.uuid, ip: this.#options.ip ?? `10.0.0.${index}`, hostname: `host${index}`, grpcPort: 9868, transferPort: 0, httpPort: 0, ipcPort: 0, rack: this.#options.rack ?? '/default-rack', hostId: `h${index}` },
+      protocol: 1,
+      poolId: '',
+      clusterId: '',
+      softwareVersion: 'test',
+      startedMs: 1,
+      datanode: {
+        uuid: this.uuid,
+        ip: this.#options.ip ?? `10.0.0.${index}`,
+        hostname: `host${index}`,
+        grpcPort: 9868,
+        transferPort: 0,
+        httpPort: 0,
+        ipcPort: 0,
+        rack: this.#options.rack ?? '/default-rack',
+        hostId: `h${index}`,
+      },
       storages: Array.from({ length: this.#options.storages ?? 1 }, (_, i) => ({
-        storageUuid: this.storage(i), type: StorageType.STORAGE_DISK, capacity: 100 * GIB, dfsUsed: 0, remaining: this.#options.remaining ?? 50 * GIB, blocks: 0, failed: false,
+        storageUuid: this.storage(i),
+        type: StorageType.STORAGE_DISK,
+        capacity: 100 * GIB,
+        dfsUsed: 0,
+        remaining: this.#options.remaining ?? 50 * GIB,
+        blocks: 0,
+        failed: false,
       })),
     }
   }
@@ -68,21 +92,36 @@ export class FakeNode implements NodeLink {
   }
 
   /** A full report of every storage: `replicas` on the first, nothing on the others. */
-  report(replicas: readonly { readonly block: BlockRecord | { blockId: number; genstamp: number; length: number }; readonly state?: ReplicaState }[] = []): void {
+  report(
+    replicas: readonly {
+      readonly block: BlockRecord | { blockId: number; genstamp: number; length: number }
+      readonly state?: ReplicaState
+    }[] = [],
+  ): void {
     const sorted = [...replicas].sort((a, b) => a.block.blockId - b.block.blockId)
     for (const [i, storage] of this.node.storages.entries()) {
       const rows = i === 0 ? sorted : []
       const job = this.#cluster.manager.fullReport(this.node, {
-        storageUuid: storage.uuid, reportId: this.#cluster.nextReportId(), part: 0, parts: 1,
-        blockIds: rows.map((row) => row.block.blockId), genstamps: rows.map((row) => row.block.genstamp),
-        lengths: rows.map((row) => row.block.length), states: rows.map((row) => row.state ?? ReplicaState.REPLICA_FINALIZED),
+        storageUuid: storage.uuid,
+        reportId: this.#cluster.nextReportId(),
+        part: 0,
+        parts: 1,
+        blockIds: rows.map((row) => row.block.blockId),
+        genstamps: rows.map((row) => row.block.genstamp),
+        lengths: rows.map((row) => row.block.length),
+        states: rows.map((row) => row.state ?? ReplicaState.REPLICA_FINALIZED),
       })
       while (!job.step(100));
     }
     this.#cluster.settle()
   }
 
-  received(block: { blockId: number; genstamp: number; length: number }, kind: ReceivedKind = ReceivedKind.RECEIVED, settle = true, storage = 0): void {
+  received(
+    block: { blockId: number; genstamp: number; length: number },
+    kind: ReceivedKind = ReceivedKind.RECEIVED,
+    settle = true,
+    storage = 0,
+  ): void {
     const { blockId, genstamp, length } = block
     const event: ReceivedBlock = { storageUuid: this.storage(storage), block: { blockId, genstamp, length }, kind }
     this.#cluster.manager.received(this.node, [event])
@@ -100,7 +139,11 @@ export class FakeNode implements NodeLink {
 
   /** What it was told to copy: block id and target uuids. */
   copies(): { blockId: number; targets: string[] }[] {
-    return this.sent.flatMap((message) => (message.replicate ? [{ blockId: message.replicate.block!.blockId!, targets: message.replicate.targets!.map((target) => target.datanode!.uuid!) }] : []))
+    return this.sent.flatMap((message) =>
+      message.replicate
+        ? [{ blockId: message.replicate.block!.blockId!, targets: message.replicate.targets!.map((target) => target.datanode!.uuid!) }]
+        : [],
+    )
   }
 }
 
@@ -123,7 +166,9 @@ export class ClusterFixture {
   get manager(): BlockManager {
     if (!this.#manager) {
       this.#manager = new BlockManager({
-        env: { clock: this.clock, random: new SeededRandom(7), log: silentLogger }, view: this.store.tx, settings: this.#settings,
+        env: { clock: this.clock, random: new SeededRandom(7), log: silentLogger },
+        view: this.store.tx,
+        settings: this.#settings,
         defer: (callback) => this.#deferred.push(callback),
       })
       this.#manager.onReplicaArrived((blockId) => this.arrived.push(blockId))
@@ -156,12 +201,27 @@ export class ClusterFixture {
   }
 
   /** A file of one block in the namespace; closed unless said otherwise. */
-  addBlock(id: number, options: { replication?: number; state?: BlockRecord['state']; length?: number; genstamp?: number; open?: boolean } = {}): BlockRecord {
+  addBlock(
+    id: number,
+    options: { replication?: number; state?: BlockRecord['state']; length?: number; genstamp?: number; open?: boolean } = {},
+  ): BlockRecord {
     const { replication = 3, state = 'committed', length = 100, genstamp = 2_000 } = options
     const fileId = 100_000 + id
     const file: FileInode = {
-      kind: 'file', id: fileId, parentId: 16385, name: `f${id}`, permission: 0o644, owner: 'u', group: 'g', mtimeMs: 0, atimeMs: 0,
-      replication, blockSize: 128 * MIB, length, storagePolicy: 0, holder: options.open || state !== 'committed' ? 'writer' : '',
+      kind: 'file',
+      id: fileId,
+      parentId: 16385,
+      name: `f${id}`,
+      permission: 0o644,
+      owner: 'u',
+      group: 'g',
+      mtimeMs: 0,
+      atimeMs: 0,
+      replication,
+      blockSize: 128 * MIB,
+      length,
+      storagePolicy: 0,
+      holder: options.open || state !== 'committed' ? 'writer' : '',
     }
     const block: BlockRecord = { blockId: id, fileId, index: 0, genstamp, length, state }
     this.store.tx.putInode(file)
