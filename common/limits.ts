@@ -16,6 +16,10 @@ export const replicationMax = 512
 export const idMax = Number.MAX_SAFE_INTEGER
 /** The first inode id is the root's, as in HDFS. */
 export const rootInodeId = 16385
+/** Directory of trees that are deleted but not yet removed record by record; no path leads there. */
+export const graveyardInodeId = 1
+/** A tree of at most this many records is removed in the commit that deletes it; a larger one in later commits of this size. */
+export const removeAtOnceMax = 1000
 /** Block ids begin after 2^30, as in HDFS, so that they are never mistaken for inode ids in a log. */
 export const firstBlockId = 2 ** 30 + 1
 /** Generation stamps begin here; smaller ones are reserved by HDFS for legacy blocks. */

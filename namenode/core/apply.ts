@@ -3,7 +3,7 @@
 //
 // Effects are what the block layer must hear after the commit; those that need the cluster's choices come from the plan instead.
 import { assert, unreachable } from '../../common/assert.ts'
-import { rootInodeId } from '../../common/limits.ts'
+import { graveyardInodeId, rootInodeId } from '../../common/limits.ts'
 import type { BlockCommit, Edit, NewDirectories } from './edits.ts'
 import type { BlockRecord, DirectoryInode, Effect, FileInode, Inode, NamespaceTx } from './model.ts'
 import { emptyTotals, makeBlock, makeDirectory, makeFile, patchDirectory, patchFile } from './records.ts'
@@ -12,6 +12,7 @@ import { addEntry, addTotals, fileSpace, subtreeTotals } from './totals.ts'
 export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect[]): void {
   switch (edit.op) {
     case 'format':
+      tx.putInode(makeDirectory(graveyardInodeId, 0, 'deleted', 0, edit.owner, edit.group, atMs, 0, emptyTotals, 0, -1, -1))
       tx.putInode(makeDirectory(rootInodeId, 0, '', edit.permission, edit.owner, edit.group, atMs, 0, emptyTotals, 0, -1, -1))
       tx.setCounters({ directories: tx.counters().directories + 1, nextInodeId: rootInodeId + 1 })
       return
@@ -95,7 +96,11 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
       rename(tx, edit.id, edit.parent, edit.name, edit.replaces, atMs, effects)
       return
     case 'delete':
-      removeTree(tx, edit.id, atMs, effects)
+      if (edit.later === true) bury(tx, edit.id, atMs)
+      else removeTree(tx, edit.id, atMs, effects)
+      return
+    case 'reap':
+      reap(tx, edit.records, atMs, effects)
       return
     case 'setReplication': {
       const file = fileOf(tx, edit.id)
@@ -285,41 +290,82 @@ function rename(tx: NamespaceTx, id: number, parentId: number, name: string, rep
   addEntry(tx, parentId, 1, atMs, totals.files, totals.directories, totals.bytes, totals.space)
 }
 
-const REMOVE_PAGE = 1000
+const PAGE = 1000
 
 /** Removes a record and everything below it, and takes it out of its parent. */
 function removeTree(tx: NamespaceTx, id: number, atMs: number, effects: Effect[]): void {
   const top = inodeOf(tx, id)
   const totals = subtreeTotals(tx, top)
-  const deleted: { blockId: number; genstamp: number; length: number }[] = []
+  const { blocks } = tx.counters()
   const open: Inode[] = [top]
-  let files = 0
-  let directories = 0
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    if (at.kind === 'file') {
-      files += 1
-      if (at.holder !== '') effects.push({ kind: 'lease-released', fileId: at.id })
-      if (at.length > 0 || at.holder !== '') {
-        for (const block of tx.blocks(at.id)) {
-          deleted.push({ blockId: block.blockId, genstamp: block.genstamp, length: block.length })
-        }
-      }
-    } else {
-      directories += 1
-      if (at.children > 0) {
-        for (let after = ''; ; ) {
-          const page = tx.children(at.id, after, REMOVE_PAGE)
-          for (const child of page) open.push(child)
-          if (page.length < REMOVE_PAGE) break
-          after = page.at(-1)!.name
-        }
+    if (at.kind === 'directory' && at.children > 0) {
+      for (let after = ''; ; ) {
+        const page = tx.children(at.id, after, PAGE)
+        for (const child of page) open.push(child)
+        if (page.length < PAGE) break
+        after = page.at(-1)!.name
       }
     }
-    tx.deleteInode(at.id)
+    removeRecord(tx, at, effects)
   }
-  for (const block of deleted) tx.deleteBlock(block.blockId)
   addEntry(tx, top.parentId, -1, atMs, -totals.files, -totals.directories, -totals.bytes, -totals.space)
   const counters = tx.counters()
-  tx.setCounters({ files: counters.files - files, directories: counters.directories - directories, blocks: counters.blocks - deleted.length })
-  if (deleted.length > 0) effects.push({ kind: 'blocks-deleted', blocks: deleted })
+  assert(counters.blocks <= blocks, 'removing a tree added blocks')
+  tx.setCounters({ files: counters.files - totals.files, directories: counters.directories - totals.directories })
 }
+
+/** Removes one inode with its blocks; the totals above are the caller's. */
+function removeRecord(tx: NamespaceTx, inode: Inode, effects: Effect[]): void {
+  if (inode.kind === 'file') {
+    if (inode.holder !== '') effects.push({ kind: 'lease-released', fileId: inode.id })
+    if (inode.length > 0 || inode.holder !== '') {
+      const blocks = tx.blocks(inode.id).map(({ blockId, genstamp, length }) => ({ blockId, genstamp, length }))
+      for (const block of blocks) tx.deleteBlock(block.blockId)
+      if (blocks.length > 0) {
+        tx.setCounters({ blocks: tx.counters().blocks - blocks.length })
+        const last = effects.at(-1)
+        if (last?.kind === 'blocks-deleted') effects[effects.length - 1] = { kind: 'blocks-deleted', blocks: [...last.blocks, ...blocks] }
+        else effects.push({ kind: 'blocks-deleted', blocks })
+      }
+    }
+  }
+  tx.deleteInode(inode.id)
+}
+
+/** Takes a tree out of the namespace in one step, however large it is. */
+function bury(tx: NamespaceTx, id: number, atMs: number): void {
+  const top = directoryOf(tx, id)
+  const { files, directories, bytes, space } = top.totals
+  addEntry(tx, top.parentId, -1, atMs, -files, -directories, -bytes, -space)
+  tx.putInode(patchDirectory(top, { parentId: graveyardInodeId, name: String(id) }))
+  addEntry(tx, graveyardInodeId, 1, atMs, files, directories, bytes, space)
+  const counters = tx.counters()
+  tx.setCounters({ files: counters.files - files, directories: counters.directories - directories })
+}
+
+/** Removes up to `records` records of buried trees, leaves first, in the order of listings. */
+function reap(tx: NamespaceTx, records: number, atMs: number, effects: Effect[]): void {
+  for (let left = records; left > 0; ) {
+    let directory = directoryOf(tx, graveyardInodeId)
+    let page = tx.children(directory.id, '', left)
+    for (let below = page.find(hasEntries); below?.kind === 'directory'; below = page.find(hasEntries)) {
+      directory = below
+      page = tx.children(directory.id, '', left)
+    }
+    if (page.length === 0) return
+    const gone = { files: 0, directories: 0, bytes: 0, space: 0 }
+    for (const inode of page) {
+      const totals = subtreeTotals(tx, inode)
+      gone.files += totals.files
+      gone.directories += totals.directories
+      gone.bytes += totals.bytes
+      gone.space += totals.space
+      removeRecord(tx, inode, effects)
+    }
+    addEntry(tx, directory.id, -page.length, atMs, -gone.files, -gone.directories, -gone.bytes, -gone.space)
+    left -= page.length
+  }
+}
+
+const hasEntries = (inode: Inode): boolean => inode.kind === 'directory' && inode.children > 0

@@ -32,7 +32,9 @@ export type Edit =
   | { readonly op: 'truncate'; readonly path: string; readonly id: number; readonly length: number; readonly tail?: number }
   | { readonly op: 'concat'; readonly path: string; readonly id: number; readonly sources: readonly number[] }
   | { readonly op: 'rename'; readonly source: string; readonly target: string; readonly id: number; readonly parent: number; readonly name: string; readonly replaces?: number }
-  | { readonly op: 'delete'; readonly path: string; readonly id: number }
+  /** `later`: the tree goes to the graveyard, and `reap` edits remove its records. */
+  | { readonly op: 'delete'; readonly path: string; readonly id: number; readonly later?: true }
+  | { readonly op: 'reap'; readonly records: number }
   | { readonly op: 'setReplication'; readonly path: string; readonly id: number; readonly replication: number }
   | { readonly op: 'setPermission'; readonly path: string; readonly id: number; readonly permission: number }
   | { readonly op: 'setOwner'; readonly path: string; readonly id: number; readonly owner: string; readonly group: string }

@@ -11,7 +11,7 @@
 //   E3  an error inside apply is a bug: nothing of the batch is kept and the engine answers nothing but INTERNAL from then on
 import { AssertionError } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import { commitBatchMax, completeWaitMs, retryCacheEntriesMax, retryCacheMs } from '../../common/limits.ts'
+import { commitBatchMax, completeWaitMs, graveyardInodeId, removeAtOnceMax, retryCacheEntriesMax, retryCacheMs } from '../../common/limits.ts'
 import type { Env } from '../../common/env.ts'
 import type { CallContext, Command, Init, Method, ReplyOf, Request } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
@@ -27,6 +27,7 @@ import type { EngineSettings, PlanContext, Planned } from './plan.ts'
 import { RetryCache } from './retry-cache.ts'
 import { replyOfEdit } from './retry-replies.ts'
 import { blockRecovered, releaseLease } from './verbs/lease.ts'
+import { reap } from './verbs/remove.ts'
 import { pathOf } from './totals.ts'
 
 export type Done = (error: QuarryError | undefined, reply: object) => void
@@ -79,6 +80,7 @@ export class Engine {
   readonly #startedMs: number
   #oldEdits: Map<string, EditRecord> | undefined
   #closed = false
+  #reaping = false
 
   constructor(deps: EngineDeps) {
     this.#store = deps.store
@@ -91,6 +93,7 @@ export class Engine {
     this.#trimmedTxid = this.#startTxid
     if (this.#trimmedTxid === 0) this.#format()
     this.#openLeases()
+    this.#reap()
   }
 
   /** Decides, commits with its neighbours, answers. Rejects with a QuarryError. */
@@ -201,9 +204,10 @@ export class Engine {
     })
   }
 
-  #internal(planIt: (context: PlanContext) => Planned): void {
+  #internal(planIt: (context: PlanContext) => Planned, then?: () => void): void {
     if (this.#failure !== undefined) return
     const done: Done = (error) => {
+      then?.()
       if (error !== undefined) this.#env.log.warn('engine.internal.failed', { code: error.code, message: error.message })
     }
     this.#enqueue({ context: internalContext(this.#settings.superuser), method: 'internal', plan: planIt, done, key: '', giveUpMs: 0 })
@@ -235,7 +239,21 @@ export class Engine {
         if (this.#failure === undefined) this.#turn()
       })
     }
-    if (records.length > 0) this.#trim()
+    if (records.length > 0) {
+      this.#trim()
+      this.#reap()
+    }
+  }
+
+  /** Trees that were deleted lose their records part by part, one part a turn, so that no turn takes long. */
+  #reap(): void {
+    if (this.#reaping || this.#closed) return
+    const graveyard = this.#store.tx.inode(graveyardInodeId)
+    if (graveyard?.kind !== 'directory' || graveyard.children === 0) return
+    this.#reaping = true
+    this.#internal(reap, () => {
+      this.#reaping = false
+    })
   }
 
   /** Plans and applies one command; what it throws ends the batch. */
@@ -336,7 +354,7 @@ export class Engine {
 
   #planContext(context: CallContext, atMs: number): PlanContext {
     const { settings, superuser, poolId } = this.#settings
-    return { view: this.#store.tx, cluster: this.#cluster, leases: this.leases, settings, superuser, poolId, caller: callerOf(context, this.#settings), atMs }
+    return { view: this.#store.tx, cluster: this.#cluster, leases: this.leases, settings, superuser, poolId, removeAtOnceMax: this.#settings.removeAtOnceMax ?? removeAtOnceMax, caller: callerOf(context, this.#settings), atMs }
   }
 
   // --- start and upkeep -----------------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isQuarryError } from '../../common/errors.ts'
-import { rootInodeId } from '../../common/limits.ts'
+import { graveyardInodeId, rootInodeId } from '../../common/limits.ts'
 import type { Method, Request } from '../../proto/ports.ts'
 import { SqliteStore } from '../store/sqlite-store.ts'
-import type { DirectoryTotals, NamespaceStore, NamespaceView } from './model.ts'
+import type { DirectoryInode, DirectoryTotals, NamespaceStore, NamespaceView } from './model.ts'
 import { replay, walk } from './replay.ts'
 import { fileSpace } from './totals.ts'
 import { Harness } from './testing/harness.ts'
@@ -146,7 +146,7 @@ function checkQuotas(before: Map<number, QuotaState>, after: Map<number, QuotaSt
 }
 
 async function play(store: NamespaceStore, steps: readonly Step[]): Promise<void> {
-  const quarry = new Harness({ store, settings: { 'min.block.size': 512 } })
+  const quarry = new Harness({ store, settings: { 'min.block.size': 512 }, removeAtOnceMax: 3 })
   let before = quotaStates(store.tx)
   for (const one of steps) {
     await run(quarry, one)
@@ -155,11 +155,22 @@ async function play(store: NamespaceStore, steps: readonly Step[]): Promise<void
     before = after
   }
   checkTotals(store.tx, rootInodeId)
+  checkTotals(store.tx, graveyardInodeId)
+  checkReplay(store)
+  for (let turns = 0; (store.tx.inode(graveyardInodeId) as DirectoryInode).children > 0; turns++) {
+    expect(turns).toBeLessThan(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  checkTotals(store.tx, graveyardInodeId)
   const { totals } = store.tx.inode(rootInodeId) as { totals: DirectoryTotals }
   expect(store.tx.counters()).toMatchObject({ files: totals.files, directories: totals.directories, blocks: store.tx.blocksFrom(0, 100_000).length })
+  checkReplay(store)
+}
+
+function checkReplay(store: NamespaceStore): void {
   const copy = new MemoryStore()
   replay(store, copy)
-  expect([...walk(copy.tx, rootInodeId)]).toEqual([...walk(store.tx, rootInodeId)])
+  for (const top of [rootInodeId, graveyardInodeId]) expect([...walk(copy.tx, top)]).toEqual([...walk(store.tx, top)])
   expect(copy.tx.counters()).toEqual({ ...store.tx.counters() })
 }
 

@@ -13,6 +13,8 @@ export interface EngineSettings {
   /** The user that runs the namenode. */
   readonly superuser: string
   readonly poolId: string
+  /** See common/limits.ts; tests make it small. */
+  readonly removeAtOnceMax?: number
 }
 
 export interface PlanContext {
@@ -22,6 +24,7 @@ export interface PlanContext {
   readonly settings: Settings
   readonly superuser: string
   readonly poolId: string
+  readonly removeAtOnceMax: number
   readonly caller: Caller
   /** The time of the command. */
   readonly atMs: number

@@ -50,19 +50,21 @@ export class Harness {
   readonly cluster: FakeCluster
   readonly store: NamespaceStore
   readonly settings: Settings
+  readonly #removeAtOnceMax: number | undefined
   engine: Engine
 
-  constructor(given: { readonly store?: NamespaceStore; readonly settings?: Partial<Settings>; readonly datanodes?: number } = {}) {
+  constructor(given: { readonly store?: NamespaceStore; readonly settings?: Partial<Settings>; readonly datanodes?: number; readonly removeAtOnceMax?: number } = {}) {
     this.store = given.store ?? new MemoryStore()
     this.settings = { ...testSettings, ...given.settings }
     this.cluster = new FakeCluster(given.datanodes)
+    this.#removeAtOnceMax = given.removeAtOnceMax
     this.engine = this.newEngine()
   }
 
   newEngine(): Engine {
     return new Engine({
       store: this.store, cluster: this.cluster, env: { clock: this.clock, random: new SeededRandom(1), log: silentLogger },
-      settings: { settings: this.settings, superuser: 'root', poolId: 'BP-test' }, defer: (callback) => void setImmediate(callback),
+      settings: { settings: this.settings, superuser: 'root', poolId: 'BP-test', ...(this.#removeAtOnceMax === undefined ? {} : { removeAtOnceMax: this.#removeAtOnceMax }) }, defer: (callback) => void setImmediate(callback),
     })
   }
 

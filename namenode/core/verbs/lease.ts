@@ -5,9 +5,10 @@
 // the shortest of the replicas that were being written holds every byte that all of them acknowledged; they are made equal and
 // final under a new generation stamp, and Engine.blockRecovered closes the file. Until then it stays open and attempts repeat.
 import { QuarryError } from '../../../common/errors.ts'
+import { rootInodeId } from '../../../common/limits.ts'
 import type { Request } from '../../../proto/ports.ts'
 import type { Edit } from '../edits.ts'
-import type { BlockRecord, Effect, FileInode, Inode } from '../model.ts'
+import type { BlockRecord, Effect, FileInode, Inode, NamespaceView } from '../model.ts'
 import { checkPath, checkTraverse, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode, yes } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
@@ -21,9 +22,17 @@ export type LeaseOp = 'CREATE_FILE' | 'APPEND_FILE' | 'TRUNCATE_FILE' | 'RECOVER
 
 const describe = (path: string, fileId: number, holder: string): string => `${path} (inode ${fileId}) Holder ${holder} does not have any open files.`
 
+/** The record, unless it belongs to a tree that is deleted and only waits to be removed. */
+export function livingInode(view: NamespaceView, id: number): Inode | undefined {
+  const inode = view.inode(id)
+  let top = inode
+  while (top !== undefined && top.parentId !== 0) top = view.inode(top.parentId)
+  return top?.id === rootInodeId ? inode : undefined
+}
+
 /** The open file that `holder` writes; by id where one is given, since it may have been renamed. */
 export function writersFile(context: PlanContext, path: string, fileId: number, holder: string): FileInode {
-  const inode = fileId === 0 ? resolve(context.view, path).last : context.view.inode(fileId)
+  const inode = fileId === 0 ? resolve(context.view, path).last : livingInode(context.view, fileId)
   if (inode === undefined) throw new QuarryError('NOT_FOUND', `File does not exist: ${describe(path, fileId, holder)}`, { path })
   if (inode.kind !== 'file') throw new QuarryError('LEASE_EXPIRED', `INode is not a regular file: ${describe(path, inode.id, holder)}`, { path })
   if (inode.holder === '') throw new QuarryError('LEASE_EXPIRED', `File is not open for writing: ${describe(path, inode.id, holder)}`, { path })

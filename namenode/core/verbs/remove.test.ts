@@ -22,6 +22,30 @@ describe('delete', () => {
   })
 })
 
+describe('delete of a large tree', () => {
+  it('takes it out at once, removes its records part by part, and its writers are out', async () => {
+    const quarry = new Harness({ removeAtOnceMax: 3 })
+    for (const n of [1, 2, 3, 4, 5]) await quarry.write(`/d/${n}/f`, [10])
+    const { file } = await quarry.call('create', { path: '/d/6/open' })
+    const { block } = await quarry.call('addBlock', { path: '/d/6/open' })
+    await quarry.call('mkdirs', { path: '/kept' })
+    expect(await quarry.call('delete', { path: '/d' })).toEqual({ value: true })
+    expect(quarry.store.tx.counters()).toMatchObject({ files: 0, directories: 2, blocks: 6 })
+    expect(await quarry.names('/')).toEqual(['kept'])
+    expect(await quarry.call('getContentSummary', { path: '/' })).toEqual({ length: 0, files: 0, directories: 2, spaceConsumed: 0, quota: -1, spaceQuota: -1 })
+    expect((await quarry.fails('complete', { path: '/d/6/open', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe('NOT_FOUND')
+    expect((await quarry.fails('updateBlockForPipeline', { block: block!.block! })).code).toBe('LEASE_EXPIRED')
+    quarry.engine.close()
+    quarry.engine = quarry.newEngine()
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(quarry.store.tx.counters().blocks).toBe(0)
+    expect(quarry.store.tx.openFiles(0, 10)).toEqual([])
+    expect(quarry.engine.leases.openFiles).toBe(0)
+    const deleted = quarry.cluster.effects.flatMap((effect) => (effect.kind === 'blocks-deleted' ? effect.blocks : []))
+    expect(new Set(deleted.map((one) => one.blockId)).size).toBe(6)
+  })
+})
+
 describe('rename, the first of Hadoop', () => {
   it('moves into an existing directory, and says false to what is ordinary', async () => {
     const quarry = new Harness()

@@ -1,5 +1,6 @@
 // delete and the two renames.
 import { QuarryError } from '../../../common/errors.ts'
+import { graveyardInodeId } from '../../../common/limits.ts'
 import type { Request } from '../../../proto/ports.ts'
 import type { DirectoryInode, Inode } from '../model.ts'
 import { checkAncestorWrite, checkParentWrite, checkSubtree, checkTraverse } from '../permissions.ts'
@@ -24,7 +25,15 @@ export function remove(context: PlanContext, request: Request<'delete'>): Planne
     if (inode.children > 0 && !request.recursive) throw new QuarryError('NOT_EMPTY', `${at.path} is non empty`, { path: at.path })
   }
   if (inode === undefined || at.names.length === 0) return { reply: no }
-  return { reply: yes, edit: { op: 'delete', path: at.path, id: inode.id } }
+  const later = inode.kind === 'directory' && inode.totals.files + inode.totals.directories > context.removeAtOnceMax
+  return { reply: yes, edit: { op: 'delete', path: at.path, id: inode.id, ...(later ? { later } : {}) } }
+}
+
+/** For the engine: the next part of the trees that were deleted and are not yet removed. */
+export function reap(context: PlanContext): Planned {
+  const graveyard = context.view.inode(graveyardInodeId)
+  if (graveyard?.kind !== 'directory' || graveyard.children === 0) return { reply: emptyReply }
+  return { reply: emptyReply, edit: { op: 'reap', records: context.removeAtOnceMax } }
 }
 
 /** Hadoop's first rename: an existing directory as target means "into it", and ordinary failures are `false`. */

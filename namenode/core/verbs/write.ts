@@ -10,7 +10,7 @@ import { resolve } from '../resolve.ts'
 import { fileStatus, isComplete, locatedBlock } from '../status.ts'
 import { checkQuota } from '../totals.ts'
 import { makeBlock } from '../records.ts'
-import { requireFree, writersFile } from './lease.ts'
+import { livingInode, requireFree, writersFile } from './lease.ts'
 
 export function append(context: PlanContext, request: Request<'append'>): Planned {
   const { view, caller, cluster } = context
@@ -111,7 +111,7 @@ export function abandonBlock(context: PlanContext, request: Request<'abandonBloc
 export function complete(context: PlanContext, request: Request<'complete'>): Planned<{ value: boolean }> {
   const { view } = context
   refuseInSafeMode(context, `Cannot complete file ${request.path}`)
-  const inode = request.fileId === 0 ? resolve(view, request.path).last : view.inode(request.fileId)
+  const inode = request.fileId === 0 ? resolve(view, request.path).last : livingInode(view, request.fileId)
   if (inode?.kind === 'file' && inode.holder === '') {
     // A retry whose first answer was lost: the file is closed as the caller wants it.
     if (same(request.last, view.blocks(inode.id).at(-1))) return { reply: yes }
@@ -224,7 +224,7 @@ function commitOf(record: BlockRecord, file: FileInode, block: Block): BlockComm
 function openBlock(context: PlanContext, block: Block | null, holder: string): { block: BlockRecord; file: FileInode } {
   const record = block === null ? undefined : context.view.block(block.blockId)
   if (record === undefined) throw new QuarryError('INVALID_ARGUMENT', `${blockText(block)} does not exist or is not under construction`)
-  const file = context.view.inode(record.fileId)
+  const file = livingInode(context.view, record.fileId)
   if (file?.kind !== 'file' || file.holder === '') throw new QuarryError('LEASE_EXPIRED', `The file ${blockText(record)} belonged to does not exist or it is not under construction.`)
   if (file.holder !== holder) throw new QuarryError('LEASE_EXPIRED', `Lease mismatch: ${blockText(record)} is accessed by a non lease holder ${holder}`)
   if (record.state === 'committed') throw new QuarryError('INVALID_ARGUMENT', `Unexpected state: ${blockText(record)} is committed but not under construction`)
