@@ -3,6 +3,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { identityOf, waitForExit } from '../../cli/cluster/process-identity.ts'
+import { must } from '../../common/assert.ts'
 import { Sandbox } from '../support/processes.ts'
 
 interface Case {
@@ -122,5 +124,36 @@ describe('refused with one line', () => {
     const role = await sandbox.quarry(['namenode', '-D', `dir=${first.dir}/namenode`])
     expect(role.stderr).toContain(String(first.namenode.pid))
     expect(role.code).not.toBe(0)
+  })
+})
+
+describe('what cannot work now says so and leaves nothing half-written', () => {
+  it('a put that no longer fits, and one without any datanode', async () => {
+    await using sandbox = new Sandbox()
+    const cluster = await sandbox.up({ args: ['--datanodes', '1', '-D', 'capacity=8m', '-D', 'block.size=4m'] })
+    const fs = ['--fs', cluster.uri]
+    writeFileSync(sandbox.path('large'), Buffer.alloc(20_000_000))
+    const full = await sandbox.quarry(['put', ...fs, sandbox.path('large'), '/large'])
+    expect(full.stderr).toContain('is full')
+    expect(full.stderr.trimEnd().split('\n')).toHaveLength(1)
+    expect(full.code).toBe(1)
+    const datanode = cluster.datanodes[0]
+    const identity = must(identityOf(datanode?.pid ?? 0))
+    process.kill(identity.pid, 'SIGKILL')
+    await waitForExit(identity, 60_000)
+    const none = await sandbox.quarry(['put', ...fs, sandbox.path('large'), '/none'])
+    expect(none.stderr).toContain('could only be written to 0 of the 1 minReplication nodes')
+    expect(none.code).toBe(1)
+    expect(await sandbox.ok(['ls', ...fs, '/'])).toBe('')
+  })
+
+  it('a datanode that belongs to another cluster', async () => {
+    await using sandbox = new Sandbox()
+    const first = await sandbox.up({ name: 'first', args: ['--datanodes', '1'] })
+    await sandbox.ok(['down', '--dir', first.dir])
+    const second = await sandbox.up({ name: 'second', args: ['--datanodes', '1'] })
+    const stranger = await sandbox.quarry(['datanode', '--config', `${first.dir}/datanode-1/role.conf`, '-D', `namenode=${second.uri}`])
+    expect(stranger.stderr).toMatch(/quarry: The datanode belongs to cluster CID-\w+, this namenode to CID-\w+\. Check its setting/)
+    expect(stranger.code).not.toBe(0)
   })
 })
