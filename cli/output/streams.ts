@@ -1,5 +1,6 @@
 // The process's own streams, as a shell sees them.
 import { createInterface } from 'node:readline'
+import { addAbortSignal } from 'node:stream'
 import type { ShellStreams } from '../shell/shell.ts'
 import { exitCodes } from './errors.ts'
 import { StreamOutput } from './output.ts'
@@ -22,7 +23,7 @@ export function processStreams(): ShellStreams {
     out: new StreamOutput(process.stdout),
     // Errors are never kept back: they must stand where they happened.
     err: { write: (data) => void process.stderr.write(data), flush: () => err.flush() },
-    input: () => process.stdin as AsyncIterable<Uint8Array>,
+    input: () => addAbortSignal(interrupt.signal, process.stdin) as AsyncIterable<Uint8Array>,
     ask,
     progress: process.stderr.isTTY ? err : undefined,
     signal: interrupt.signal,

@@ -3,7 +3,7 @@ import type { FileSystem } from '../../client/index.ts'
 import type { Configuration } from './configuration.ts'
 
 /** A person waits: a namenode that does not answer within this many milliseconds is not there. */
-const connectTimeoutMs = 4000
+const connectTimeoutMs = 2000
 
 export interface ClusterChoice {
   readonly fs?: string | undefined

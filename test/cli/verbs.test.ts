@@ -89,37 +89,33 @@ describe('files', () => {
     put.stdin.write('some bytes')
     await eventually(async () => (await ok(['ls', '-1', '/'])).includes('/interrupted._COPYING_'))
     put.kill('SIGINT')
-    put.stdin.end()
     expect((await put.done).code).toBe(130)
     expect(await ok(['ls', '-1', '/'])).not.toContain('interrupted')
   })
 })
 
 test('odd names survive every verb', async () => {
-  await ok(['mkdir', '-p', '/odd/d'])
-  const expected: string[] = []
-  for (const name of oddNames) {
-    const path = literally(`/odd/${name}`)
-    await ok(['put', '-', path], name)
-    expected.push(`/odd/${name}`)
-  }
-  const listed = (await ok(['ls', '--json', '/odd'])).trim().split('\n').map((line) => (JSON.parse(line) as { path: string }).path)
-  expect(listed.toSorted()).toEqual([...expected, '/odd/d'].toSorted())
-  for (const [index, name] of oddNames.entries()) {
-    const path = literally(`/odd/${name}`)
-    expect(await ok(['cat', path]), name).toBe(name)
-    await ok(['get', path, `got-${index}`])
-    expect(readFileSync(sandbox.path(`got-${index}`), 'utf8'), name).toBe(name)
-    await ok(['mv', path, '/odd/d/'])
-    expect(await ok(['stat', '-c', '%n', literally(`/odd/d/${name}`)]), name).toBe(`${name}\n`)
-    await ok(['cp', literally(`/odd/d/${name}`), '/odd/'])
-    expect(await ok(['rm', '--skip-trash', literally(`/odd/d/${name}`)]), name).toBe(`Deleted /odd/d/${name}\n`)
-    await ok(['chmod', '600', path])
-  }
-  const local = ['lo cal', 'per%20cent', '日本', 'co:lon', '[x]']
-  for (const name of local) writeFileSync(sandbox.path(name), name)
-  await ok(['put', ...local, '/odd/d'])
-  expect(await ok(['du', '-s', '-b', '/odd/d'])).toBe(`${bytesOf(local)}  ${bytesOf(local) * 3}  /odd/d\n`)
+  const names = oddNames.toSorted()
+  const patterns = (directory: string): string[] => names.map((name) => literally(`${directory}/${name}`))
+  mkdirSync(sandbox.path('odd'))
+  for (const name of names) writeFileSync(sandbox.path('odd', name), name)
+  await ok(['mkdir', '-p', '/odd/moved', '/odd/copied'])
+  // As arguments of their own, relative, so that a name is all there is.
+  await sandbox.ok(['put', '--', ...names.map((name) => `odd/${name}`), '/odd'], { env: { QUARRY_FS: uri } })
+  const listed = (await ok(['ls', '--json', '/odd'])).trim().split('\n').map((line) => JSON.parse(line) as { path: string; type: string })
+  expect(listed.filter(({ type }) => type === 'file').map(({ path }) => path).toSorted()).toEqual(names.map((name) => `/odd/${name}`))
+  expect(await ok(['cat', ...patterns('/odd')])).toBe(names.join(''))
+  await ok(['mv', ...patterns('/odd'), '/odd/moved/'])
+  await ok(['cp', ...patterns('/odd/moved'), '/odd/copied/'])
+  await ok(['chmod', '600', ...patterns('/odd/copied')])
+  expect(await ok(['stat', '-c', '%a %n', ...patterns('/odd/copied')])).toBe(names.map((name) => `600 ${name}\n`).join(''))
+  expect((await ok(['find', '/odd/copied', '-print0'])).split('\0').toSorted()).toEqual(['', '/odd/copied', ...names.map((name) => `/odd/copied/${name}`)].toSorted())
+  expect(await ok(['du', '-s', '-b', '/odd/copied'])).toBe(`${bytesOf(names)}  ${bytesOf(names) * 3}  /odd/copied\n`)
+  await ok(['get', '/odd/copied', 'odd-back'])
+  for (const name of names) expect(readFileSync(sandbox.path('odd-back', name), 'utf8')).toBe(name)
+  expect(await ok(['rm', '--skip-trash', ...patterns('/odd/copied')])).toBe(names.map((name) => `Deleted /odd/copied/${name}\n`).join(''))
+  await ok(['rm', ...patterns('/odd/moved')])
+  expect(await ok(['ls', '-1', '/odd/moved'])).toBe('')
 })
 
 describe('flags', () => {

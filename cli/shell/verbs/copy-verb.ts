@@ -1,7 +1,11 @@
 // What put, get, cp and mv share: a destination named last, rules for when it must exist, and the way a file gets there: written
 // beside its target as NAME._COPYING_, then renamed, so that nobody sees half of it under its name.
+import { createHash } from 'node:crypto'
+import { nameBytesMax } from '../../../common/limits.ts'
+import { utf8Length } from '../../../common/path.ts'
 import { exists, inputOutput, isDirectory, notDirectory, notFound, PathError, UsageError } from '../errors.ts'
-import type { Item, WriteSource } from '../store.ts'
+import { Item } from '../store.ts'
+import type { WriteSource } from '../store.ts'
 import { Verb } from '../verb.ts'
 
 const copyingSuffix = '._COPYING_'
@@ -119,7 +123,7 @@ export abstract class CopyVerb extends Verb {
   protected async copyBytes(source: WriteSource, target: Item, label: string): Promise<void> {
     if (target.stat && (target.isDirectory || !this.overwrite)) throw exists(target.text)
     const { signal, progress } = this.shell.streams
-    const written = this.direct ? target : target.withSuffix(copyingSuffix)
+    const written = this.direct ? target : copyingItem(target)
     const meter = progress && new (await import('../../output/progress.ts')).Progress(progress, label, source.length)
     let kept = false
     try {
@@ -158,6 +162,14 @@ export abstract class CopyVerb extends Verb {
     const { nameOfId } = await import('../local-users.ts')
     return [await nameOfId('user', owner), await nameOfId('group', group)]
   }
+}
+
+/** Beside the target, so that the rename stays in one directory. A name that is too long with the suffix gets a short stand-in. */
+function copyingItem(target: Item): Item {
+  if (utf8Length(target.name) + copyingSuffix.length <= nameBytesMax) return target.withSuffix(copyingSuffix)
+  const name = `${createHash('sha256').update(target.name).digest('hex')}${copyingSuffix}`
+  const directory = target.path.slice(0, -target.name.length)
+  return new Item(target.store, directory + name, directory + name, undefined)
 }
 
 /** -t N and -q N are taken for compatibility: one pipeline keeps the disks busy here. */

@@ -1,5 +1,6 @@
 // tail: the last 1,024 bytes, and with -f what is appended after them.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isQuarryError } from '../../../common/errors.ts'
 import { parseArguments } from '../command-format.ts'
 import { isDirectory, notFound, UsageError } from '../errors.ts'
 import { RemoteStore } from '../store.ts'
@@ -9,6 +10,8 @@ import { Verb } from '../verb.ts'
 const tailBytes = 1024
 /** Hadoop's interval. */
 const followMsDefault = 5000
+/** Looks in a row that may fail before it is an error. */
+const failuresMax = 10
 
 export class Tail extends Verb {
   #follow = false
@@ -34,11 +37,17 @@ export class Tail extends Verb {
     if (item.isDirectory) throw isDirectory(item.text)
     const { signal, out } = this.shell.streams
     let at = await this.#showFrom(item, Math.max((item.stat?.length ?? 0) - tailBytes, 0))
-    while (this.#follow) {
+    for (let failures = 0; this.#follow;) {
       await out.flush()
       await sleep(this.#intervalMs, undefined, { signal })
       if (!(await item.refresh())) throw notFound(item.text)
-      at = await this.#showFrom(item, at)
+      try {
+        at = await this.#showFrom(item, at)
+        failures = 0
+      } catch (error) {
+        // While a writer sets up its pipeline, no datanode can tell how long the block is: the next look will.
+        if (!isQuarryError(error) || error.advice === 'fix-request' || ++failures === failuresMax) throw error
+      }
     }
   }
 
