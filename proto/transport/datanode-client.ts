@@ -1,5 +1,9 @@
-// The data plane as its callers see it: clients write and read blocks, datanodes forward and copy them. One connection for
-// each datanode, shared by all streams to it. Failures are QuarryErrors.
+// The data plane as its callers see it: clients write and read blocks, datanodes forward and copy them. Failures are
+// QuarryErrors.
+//
+// Two connections for each datanode, shared by all streams to it: one that carries bulk up, one that carries bulk down. They must
+// not be one: Node's http2 stops reading from a connection while its own write there waits, so with bulk both ways each end waits
+// for the other to read, for ever. (node_http2.cc, OnDataChunkReceived: "receive paused" while a write is in progress.)
 //
 // Memory of one stream here: the http2 window (streamWindowBytes) at most, two messages decoded ahead of the consumer, and two
 // outgoing messages.
@@ -69,7 +73,7 @@ const channelOptions = {
   'grpc.service_config_disable_resolution': 1,
 } as const
 
-/** The datanodes this process talks to, a connection each. */
+/** The datanodes this process talks to; connections are made when first used. */
 export class DatanodeClients {
   readonly #clients = new Map<string, GrpcDatanodeClient>()
   #closed = false
@@ -105,16 +109,20 @@ const unary = {
 }
 
 class GrpcDatanodeClient implements DatanodeClient {
-  readonly #client: Client
+  /** Carries bulk to the datanode. */
+  readonly #up: Client
+  /** Carries bulk from the datanode, and the calls that answer once. */
+  readonly #down: Client
   readonly #peer: string
 
   constructor(address: string) {
     this.#peer = `datanode ${address}`
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#up = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#down = new Client(address, credentials.createInsecure(), channelOptions)
   }
 
   writeBlock(header: Init<WriteHeader>, options: DatanodeCallOptions = {}): WriteStream {
-    const call: ClientDuplexStream<OutgoingMessage, WriteReply> = this.#client.makeBidiStreamRequest(`${service}WriteBlock`, asIs, writeReply.decode, new Metadata())
+    const call: ClientDuplexStream<OutgoingMessage, WriteReply> = this.#up.makeBidiStreamRequest(`${service}WriteBlock`, asIs, writeReply.decode, new Metadata())
     const outbox = new Outbox<OutgoingMessage>(call, this.#peer)
     const replies = new Inbox<WriteReply>(call, { peer: this.#peer, readAhead: 64 })
     call.once('status', cancelOn(options.signal, call))
@@ -131,7 +139,7 @@ class GrpcDatanodeClient implements DatanodeClient {
   }
 
   readBlock(request: Init<ReadRequest>, options: DatanodeCallOptions = {}): AsyncIterable<Received<ReadFrame>> {
-    const call = this.#client.makeServerStreamRequest(`${service}ReadBlock`, readRequest.encode, decodeReadFrame, request, new Metadata())
+    const call = this.#down.makeServerStreamRequest(`${service}ReadBlock`, readRequest.encode, decodeReadFrame, request, new Metadata())
     call.once('status', cancelOn(options.signal, call))
     return new Inbox<Received<ReadFrame>>(call, { peer: this.#peer })
   }
@@ -157,13 +165,14 @@ class GrpcDatanodeClient implements DatanodeClient {
   }
 
   close(): void {
-    this.#client.close()
+    this.#up.close()
+    this.#down.close()
   }
 
   #unary<Q, R>(method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } }, request: Q, options: DatanodeCallOptions = {}): Promise<R> {
     return new Promise((resolve, reject) => {
       const limits: GrpcCallOptions = { deadline: Date.now() + (options.deadlineMs ?? unaryDeadlineMs) }
-      const call = this.#client.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
+      const call = this.#down.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
         release()
         if (error) reject(errorOf(error, this.#peer))
         else resolve(reply as R)
