@@ -63,7 +63,11 @@ async function runRegistered(name: string, words: readonly string[], globals: Gl
   program.configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'quarry: ').replace('\n(Did', ' (Did')) })
   register(program)
   for (const child of program.commands) inherit(child)
-  const leading = [...(globals.fs ? ['--fs', globals.fs] : []), ...(globals.user ? ['--user', globals.user] : []), ...(globals.json ? ['--json'] : [])]
+  const leading = [
+    ...(globals.fs ? ['--fs', globals.fs] : []),
+    ...(globals.user ? ['--user', globals.user] : []),
+    ...(globals.json ? ['--json'] : []),
+  ]
   try {
     await program.parseAsync([...leading, name, ...words], { from: 'user' })
   } catch (error) {
@@ -84,7 +88,10 @@ async function unknownCommand(command: string): Promise<QuarryError> {
   const wanted = command.replace(/^-+/, '')
   const near = nearestName(wanted, commandNames())
   const hint = near === undefined ? '' : `did you mean ${near}? `
-  return new QuarryError('INVALID_ARGUMENT', `unknown ${command.startsWith('-') ? 'option' : 'command'} ${command}; ${hint}see: quarry --help`)
+  return new QuarryError(
+    'INVALID_ARGUMENT',
+    `unknown ${command.startsWith('-') ? 'option' : 'command'} ${command}; ${hint}see: quarry --help`,
+  )
 }
 
 /** No await at the top level: the bundle is CommonJS, for the sake of a code cache (scripts/build.mjs). */

@@ -12,7 +12,12 @@ export interface GlobalOptions {
 type Registration = { register(program: Command): void }
 
 /** Commands with a grammar of their own: they get their words as they are, and answer the exit code. */
-export const directCommands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<{ run(words: readonly string[], globals: GlobalOptions): Promise<number> }> }>> = {
+export const directCommands: Readonly<
+  Record<
+    string,
+    { readonly summary: string; readonly load: () => Promise<{ run(words: readonly string[], globals: GlobalOptions): Promise<number> }> }
+  >
+> = {
   dfs: { summary: "Hadoop's file system shell: quarry dfs -ls /", load: () => import('./commands/dfs.ts') },
   dfsadmin: { summary: 'report, safe mode, quotas: quarry dfsadmin -report', load: () => import('./commands/dfsadmin.ts') },
   fsck: { summary: 'health of files and their blocks: quarry fsck /', load: () => import('./commands/fsck.ts') },
@@ -36,7 +41,9 @@ export function commandNames(): string[] {
 }
 
 const section = (title: string, commands: Readonly<Record<string, { readonly summary: string }>>): string[] => [
-  '', title, ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`),
+  '',
+  title,
+  ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`),
 ]
 
 export function programHelp(): string {
@@ -52,12 +59,12 @@ export function programHelp(): string {
     '  quarry down                        stop it; the data stays',
     ...section('the cluster and what runs on it:', registeredCommands),
     ...section('files:', plainVerbs),
-    ...section("as in Hadoop, with its flags, texts and exit codes:", directCommands),
+    ...section('as in Hadoop, with its flags, texts and exit codes:', directCommands),
     '',
     'which cluster: --fs URI, else $QUARRY_FS, else the one of `quarry up` in $QUARRY_DIR or ~/.quarry',
     'who asks: --user NAME, else $HADOOP_USER_NAME, else you',
     'more about a command: quarry COMMAND --help',
-    'exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted; dfs, dfsadmin and fsck have Hadoop\'s (0, 1, 255, 130)',
+    "exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted; dfs, dfsadmin and fsck have Hadoop's (0, 1, 255, 130)",
     '',
   ].join('\n')
 }

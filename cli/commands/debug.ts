@@ -7,10 +7,12 @@ interface EditsOptions {
   readonly limit: number
 }
 
-const count = (name: string) => (text: string): number => {
-  if (!/^\d{1,15}$/.test(text)) throw new QuarryError('INVALID_ARGUMENT', `${name} is "${text}"; expected a whole number`)
-  return Number(text)
-}
+const count =
+  (name: string) =>
+  (text: string): number => {
+    if (!/^\d{1,15}$/.test(text)) throw new QuarryError('INVALID_ARGUMENT', `${name} is "${text}"; expected a whole number`)
+    return Number(text)
+  }
 
 export function register(program: Command): void {
   const debug = program.command('debug').description('look inside')

@@ -3,7 +3,10 @@ import type { GlobalOptions } from '../program.ts'
 
 export async function run(words: readonly string[], globals: GlobalOptions): Promise<number> {
   const [{ runDfsadmin }, { processStreams }, { connectShell }, { takeGenericOptions }] = await Promise.all([
-    import('../shell/dfsadmin.ts'), import('../output/streams.ts'), import('../shell/connect.ts'), import('../shell/configuration.ts'),
+    import('../shell/dfsadmin.ts'),
+    import('../output/streams.ts'),
+    import('../shell/connect.ts'),
+    import('../shell/configuration.ts'),
   ])
   const { configuration, rest } = takeGenericOptions(words)
   const streams = processStreams()

@@ -34,7 +34,10 @@ export async function run(name: string, words: readonly string[], globals: Globa
 
 async function execute(name: string, verb: PlainVerb, command: PlainCommand): Promise<number> {
   const [{ Shell }, { verbs }, { connectShell }, { processStreams }] = await Promise.all([
-    import('../shell/shell.ts'), import('../shell/registry.ts'), import('../shell/connect.ts'), import('../output/streams.ts'),
+    import('../shell/shell.ts'),
+    import('../shell/registry.ts'),
+    import('../shell/connect.ts'),
+    import('../output/streams.ts'),
   ])
   const streams = processStreams()
   const { globals } = command
@@ -68,7 +71,7 @@ function parse(name: string, verb: PlainVerb, words: readonly string[], outer: G
   const paths: string[] = []
   const queue = [...words]
   const take = (flag: PlainFlag, shown: string, given: string | undefined): void => {
-    const value = flag.value === undefined ? '' : given ?? queue.shift()
+    const value = flag.value === undefined ? '' : (given ?? queue.shift())
     if (value === undefined) throw usage(name, `${shown} needs a value (${flag.value})`)
     if (flag.value === undefined && given !== undefined) throw usage(name, `${shown} takes no value`)
     if (flag.setting !== undefined) settings.set(flag.setting, value)
@@ -99,7 +102,9 @@ function parse(name: string, verb: PlainVerb, words: readonly string[], outer: G
     }
   }
   const globals: GlobalOptions = {
-    fs: (own['fs'] as string | undefined) ?? outer.fs, user: (own['user'] as string | undefined) ?? outer.user, json: own['json'] === true || outer.json,
+    fs: (own['fs'] as string | undefined) ?? outer.fs,
+    user: (own['user'] as string | undefined) ?? outer.user,
+    json: own['json'] === true || outer.json,
   }
   return { words: arrange(verb, out, paths), settings, globals, help: own['help'] === true }
 }

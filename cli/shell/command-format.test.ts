@@ -25,7 +25,8 @@ describe('parseArguments', () => {
   })
 
   test.each([
-    [['-x', 'a'], 'Illegal option -x'], [[], 'Not enough arguments: expected 1 but got 0'],
+    [['-x', 'a'], 'Illegal option -x'],
+    [[], 'Not enough arguments: expected 1 but got 0'],
   ])('%j is refused: %s', (words, message) => {
     expect(() => parseArguments(words, rules)).toThrow(message)
   })
@@ -37,7 +38,17 @@ describe('parseArguments', () => {
 
 describe('generic options', () => {
   test('stand in front of the verb and end there', () => {
-    const { configuration, rest } = takeGenericOptions(['-fs', 'quarry://h:1', '-D', 'dfs.replication=2', '-Ddfs.blocksize=64m', '-jt', 'local', '-ls', '-D'])
+    const { configuration, rest } = takeGenericOptions([
+      '-fs',
+      'quarry://h:1',
+      '-D',
+      'dfs.replication=2',
+      '-Ddfs.blocksize=64m',
+      '-jt',
+      'local',
+      '-ls',
+      '-D',
+    ])
     expect(configuration.get('fs.defaultFS')).toBe('quarry://h:1')
     expect(configuration.int('dfs.replication')).toBe(2)
     expect(configuration.bytes('dfs.blocksize')).toBe(64 * 1024 ** 2)
@@ -54,7 +65,11 @@ describe('generic options', () => {
     expect(() => configuration.check()).toThrow('dfs.bytes-per-checksum=1024: Quarry writes 512 bytes a checksum.')
   })
 
-  test.each([['1048576', 1_048_576], ['64k', 65_536], ['1G', 1024 ** 3]])('%s is %d bytes', (text, bytes) => {
+  test.each([
+    ['1048576', 1_048_576],
+    ['64k', 65_536],
+    ['1G', 1024 ** 3],
+  ])('%s is %d bytes', (text, bytes) => {
     expect(parseBytes(text, 'k')).toBe(bytes)
   })
 
@@ -80,7 +95,11 @@ describe('messages', () => {
 
 test('every verb of the usage has help, and every old spelling says what replaces it', () => {
   expect(currentVerbs().filter((name) => helpTexts[name] === undefined)).toEqual([])
-  expect(Object.entries(verbs).filter(([, { replacement }]) => replacement !== undefined).map(([name]) => name)).toEqual(['dus', 'lsr', 'rmr'])
+  expect(
+    Object.entries(verbs)
+      .filter(([, { replacement }]) => replacement !== undefined)
+      .map(([name]) => name),
+  ).toEqual(['dus', 'lsr', 'rmr'])
   expect(fullUsage()).toContain(`\t[${verbUsage('ls')}]\n`)
 })
 

@@ -50,7 +50,10 @@ export class Configuration {
   check(): void {
     const chunk = this.bytes('dfs.bytes-per-checksum')
     if (chunk !== undefined && chunk !== chunkBytes) {
-      throw new QuarryError('UNSUPPORTED', `dfs.bytes-per-checksum=${chunk}: Quarry writes ${chunkBytes} bytes a checksum. Leave the option out.`)
+      throw new QuarryError(
+        'UNSUPPORTED',
+        `dfs.bytes-per-checksum=${chunk}: Quarry writes ${chunkBytes} bytes a checksum. Leave the option out.`,
+      )
     }
   }
 
@@ -60,7 +63,11 @@ export class Configuration {
     try {
       text = readFileSync(file, 'utf8')
     } catch (error) {
-      throw new QuarryError('CONFIG', `Cannot read the configuration file ${file}: ${error instanceof Error ? error.message : String(error)}`, { file })
+      throw new QuarryError(
+        'CONFIG',
+        `Cannot read the configuration file ${file}: ${error instanceof Error ? error.message : String(error)}`,
+        { file },
+      )
     }
     const plain = text.replaceAll(/<!--[\s\S]*?-->/g, '')
     for (const [, property = ''] of plain.matchAll(/<property>([\s\S]*?)<\/property>/g)) {

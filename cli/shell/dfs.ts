@@ -26,7 +26,13 @@ export async function runDfs(words: readonly string[], options: DfsOptions): Pro
   const entry = command.startsWith('-') && Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (!entry) return showUsage(streams, failureLines(command, 'Unknown command'))
   const connect: ShellOptions['connect'] = options.connect ?? ((uri) => connectShell({ ...choice, fs: uri ?? choice.fs }, configuration))
-  const shell = new Shell({ streams, configuration, connect, json: options.json ?? false, ...(options.cwd !== undefined && { cwd: options.cwd }) })
+  const shell = new Shell({
+    streams,
+    configuration,
+    connect,
+    json: options.json ?? false,
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+  })
   try {
     const Loaded = await entry.load()
     return await new Loaded(shell, name).run(args)

@@ -31,51 +31,57 @@ const quotaHelp = (kind: string): string => `\t\tFor each directory, attempt to 
 const adminVerbs: Readonly<Record<string, AdminVerb>> = {
   report: {
     usage: '[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes]',
-    help: '-report [-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes]:\n'
-      + '\tReports basic filesystem information and statistics. \n\tThe dfs usage can be different from "du" usage, because it\n'
-      + '\tmeasures raw space used by replication, checksums, snapshots\n\tand etc. on all the DNs.\n'
-      + '\tOptional flags may be used to filter the list of displayed DNs.\n',
+    help:
+      '-report [-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes]:\n' +
+      '\tReports basic filesystem information and statistics. \n\tThe dfs usage can be different from "du" usage, because it\n' +
+      '\tmeasures raw space used by replication, checksums, snapshots\n\tand etc. on all the DNs.\n' +
+      '\tOptional flags may be used to filter the list of displayed DNs.\n',
     run: report,
   },
   safemode: {
     usage: '<enter | leave | get | wait | forceExit>',
-    help: '-safemode <enter|leave|get|wait|forceExit>:  Safe mode maintenance command.\n'
-      + '\t\tSafe mode is a Namenode state in which it\n\t\t\t1.  does not accept changes to the name space (read-only)\n'
-      + '\t\t\t2.  does not replicate or delete blocks.\n\t\tSafe mode is entered automatically at Namenode startup, and\n'
-      + '\t\tleaves safe mode automatically when the configured minimum\n\t\tpercentage of blocks satisfies the minimum replication\n'
-      + '\t\tcondition.  Safe mode can also be entered manually, but then\n\t\tit can only be turned off manually as well.\n',
+    help:
+      '-safemode <enter|leave|get|wait|forceExit>:  Safe mode maintenance command.\n' +
+      '\t\tSafe mode is a Namenode state in which it\n\t\t\t1.  does not accept changes to the name space (read-only)\n' +
+      '\t\t\t2.  does not replicate or delete blocks.\n\t\tSafe mode is entered automatically at Namenode startup, and\n' +
+      '\t\tleaves safe mode automatically when the configured minimum\n\t\tpercentage of blocks satisfies the minimum replication\n' +
+      '\t\tcondition.  Safe mode can also be entered manually, but then\n\t\tit can only be turned off manually as well.\n',
     run: safeMode,
   },
   setQuota: {
     usage: '<quota> <dirname>...<dirname>',
-    help: '-setQuota <quota> <dirname>...<dirname>: Set the quota <quota> for each directory <dirName>.\n'
-      + '\t\tThe directory quota is a long integer that puts a hard limit\n\t\ton the number of names in the directory tree\n'
-      + `${quotaHelp('set')}\t\t1. quota is not a positive integer, or\n\t\t2. User is not an administrator, or\n`
-      + '\t\t3. The directory does not exist or is a file.\n\t\tNote: A quota of 1 would force the directory to remain empty.\n',
+    help:
+      '-setQuota <quota> <dirname>...<dirname>: Set the quota <quota> for each directory <dirName>.\n' +
+      '\t\tThe directory quota is a long integer that puts a hard limit\n\t\ton the number of names in the directory tree\n' +
+      `${quotaHelp('set')}\t\t1. quota is not a positive integer, or\n\t\t2. User is not an administrator, or\n` +
+      '\t\t3. The directory does not exist or is a file.\n\t\tNote: A quota of 1 would force the directory to remain empty.\n',
     run: (args, options) => changeQuota('setQuota', args, options, 2),
   },
   clrQuota: {
     usage: '<dirname>...<dirname>',
-    help: '-clrQuota <dirname>...<dirname>: Clear the quota for each directory <dirName>.\n'
-      + `${quotaHelp('clear')}\t\t1. the directory does not exist or is a file, or\n\t\t2. user is not an administrator.\n`
-      + '\t\tIt does not fault if the directory has no quota.',
+    help:
+      '-clrQuota <dirname>...<dirname>: Clear the quota for each directory <dirName>.\n' +
+      `${quotaHelp('clear')}\t\t1. the directory does not exist or is a file, or\n\t\t2. user is not an administrator.\n` +
+      '\t\tIt does not fault if the directory has no quota.',
     run: (args, options) => changeQuota('clrQuota', args, options, 1),
   },
   setSpaceQuota: {
     usage: '<quota> [-storageType <storagetype>] <dirname>...<dirname>',
-    help: '-setSpaceQuota <quota> [-storageType <storagetype>] <dirname>...<dirname>: Set the space quota <quota> for each directory <dirName>.\n'
-      + '\t\tThe space quota is a long integer that puts a hard limit\n\t\ton the total size of all the files under the directory tree.\n'
-      + '\t\tThe extra space required for replication is also counted. E.g.\n\t\ta 1GB file with replication of 3 consumes 3GB of the quota.\n\n'
-      + '\t\tQuota can also be specified with a binary prefix for terabytes,\n\t\tpetabytes etc (e.g. 50t is 50TB, 5m is 5MB, 3p is 3PB).\n'
-      + `${quotaHelp('set')}\t\t1. quota is not a positive integer or zero, or\n\t\t2. user is not an administrator, or\n`
-      + '\t\t3. the directory does not exist or is a file.\n\t\tQuotas by storage type are not supported by Quarry.',
+    help:
+      '-setSpaceQuota <quota> [-storageType <storagetype>] <dirname>...<dirname>: Set the space quota <quota> for each directory <dirName>.\n' +
+      '\t\tThe space quota is a long integer that puts a hard limit\n\t\ton the total size of all the files under the directory tree.\n' +
+      '\t\tThe extra space required for replication is also counted. E.g.\n\t\ta 1GB file with replication of 3 consumes 3GB of the quota.\n\n' +
+      '\t\tQuota can also be specified with a binary prefix for terabytes,\n\t\tpetabytes etc (e.g. 50t is 50TB, 5m is 5MB, 3p is 3PB).\n' +
+      `${quotaHelp('set')}\t\t1. quota is not a positive integer or zero, or\n\t\t2. user is not an administrator, or\n` +
+      '\t\t3. the directory does not exist or is a file.\n\t\tQuotas by storage type are not supported by Quarry.',
     run: (args, options) => changeQuota('setSpaceQuota', args, options, 2),
   },
   clrSpaceQuota: {
     usage: '[-storageType <storagetype>] <dirname>...<dirname>',
-    help: '-clrSpaceQuota [-storageType <storagetype>] <dirname>...<dirname>: Clear the space quota for each directory <dirName>.\n'
-      + `${quotaHelp('clear')}\t\t1. the directory does not exist or is a file, or\n\t\t2. user is not an administrator.\n`
-      + '\t\tIt does not fault if the directory has no quota.\n\t\tQuotas by storage type are not supported by Quarry.',
+    help:
+      '-clrSpaceQuota [-storageType <storagetype>] <dirname>...<dirname>: Clear the space quota for each directory <dirName>.\n' +
+      `${quotaHelp('clear')}\t\t1. the directory does not exist or is a file, or\n\t\t2. user is not an administrator.\n` +
+      '\t\tIt does not fault if the directory has no quota.\n\t\tQuotas by storage type are not supported by Quarry.',
     run: (args, options) => changeQuota('clrSpaceQuota', args, options, 1),
   },
   help: {
@@ -87,10 +93,35 @@ const adminVerbs: Readonly<Record<string, AdminVerb>> = {
 
 /** Options of Hadoop's that Quarry knows and does not have. */
 const refused = new Set([
-  'saveNamespace', 'rollEdits', 'restoreFailedStorage', 'refreshNodes', 'finalizeUpgrade', 'rollingUpgrade', 'upgrade', 'refreshServiceAcl',
-  'refreshUserToGroupsMappings', 'refreshSuperUserGroupsConfiguration', 'refreshCallQueue', 'refresh', 'reconfig', 'printTopology', 'refreshNamenodes',
-  'getVolumeReport', 'deleteBlockPool', 'setBalancerBandwidth', 'getBalancerBandwidth', 'fetchImage', 'allowSnapshot', 'disallowSnapshot',
-  'provisionSnapshotTrash', 'shutdownDatanode', 'evictWriters', 'getDatanodeInfo', 'metasave', 'triggerBlockReport', 'listOpenFiles',
+  'saveNamespace',
+  'rollEdits',
+  'restoreFailedStorage',
+  'refreshNodes',
+  'finalizeUpgrade',
+  'rollingUpgrade',
+  'upgrade',
+  'refreshServiceAcl',
+  'refreshUserToGroupsMappings',
+  'refreshSuperUserGroupsConfiguration',
+  'refreshCallQueue',
+  'refresh',
+  'reconfig',
+  'printTopology',
+  'refreshNamenodes',
+  'getVolumeReport',
+  'deleteBlockPool',
+  'setBalancerBandwidth',
+  'getBalancerBandwidth',
+  'fetchImage',
+  'allowSnapshot',
+  'disallowSnapshot',
+  'provisionSnapshotTrash',
+  'shutdownDatanode',
+  'evictWriters',
+  'getDatanodeInfo',
+  'metasave',
+  'triggerBlockReport',
+  'listOpenFiles',
 ])
 
 export async function runDfsadmin(words: readonly string[], options: AdminOptions): Promise<number> {
@@ -122,7 +153,7 @@ async function fail({ streams }: AdminOptions, text: string): Promise<number> {
 
 function verbUsage(name: string): string {
   // Hadoop leaves the angle brackets out of this one.
-  const usage = name === 'safemode' ? 'enter | leave | get | wait | forceExit' : adminVerbs[name]?.usage ?? ''
+  const usage = name === 'safemode' ? 'enter | leave | get | wait | forceExit' : (adminVerbs[name]?.usage ?? '')
   return `Usage: hdfs dfsadmin [-${name} ${usage}]\n`
 }
 
@@ -138,11 +169,15 @@ async function help(args: readonly string[], { streams }: AdminOptions): Promise
     await streams.out.write(`${verb.help}\n`)
     return 0
   }
-  const usages = Object.entries(adminVerbs).map(([verbName, { usage }]) => `\t[-${verbName} ${usage}]\n`).join('')
-  const helps = Object.values(adminVerbs).map((one) => `${one.help}\n`).join('')
+  const usages = Object.entries(adminVerbs)
+    .map(([verbName, { usage }]) => `\t[-${verbName} ${usage}]\n`)
+    .join('')
+  const helps = Object.values(adminVerbs)
+    .map((one) => `${one.help}\n`)
+    .join('')
   await streams.out.write(
-    'hdfs dfsadmin performs DFS administrative commands.\nNote: Administrative commands can only be run with superuser permission.\n'
-    + `The full syntax is: \n\nhdfs dfsadmin\n${usages}\n${helps}\n\n${genericUsage}`,
+    'hdfs dfsadmin performs DFS administrative commands.\nNote: Administrative commands can only be run with superuser permission.\n' +
+      `The full syntax is: \n\nhdfs dfsadmin\n${usages}\n${helps}\n\n${genericUsage}`,
   )
   return 0
 }

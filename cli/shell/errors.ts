@@ -52,7 +52,8 @@ function pathMessage(path: string, text: string, details: PathErrorDetails): str
   return `${before}\`${path}'${to}: ${text}${behind}`
 }
 
-export const notFound = (path: string, qualified?: string): PathError => new PathError(path, 'NOT_FOUND', qualified === undefined ? {} : { qualified })
+export const notFound = (path: string, qualified?: string): PathError =>
+  new PathError(path, 'NOT_FOUND', qualified === undefined ? {} : { qualified })
 export const exists = (path: string): PathError => new PathError(path, 'ALREADY_EXISTS')
 export const isDirectory = (path: string): PathError => new PathError(path, 'IS_A_DIRECTORY')
 export const notDirectory = (path: string): PathError => new PathError(path, 'NOT_A_DIRECTORY')

@@ -44,18 +44,29 @@ export function utcSecond(ms: number): string {
 export function javaDate(ms: number): string {
   const at = new Date(ms)
   const [weekday, month, day, year] = at.toDateString().split(' ')
-  const zone = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC'
+  const zone =
+    new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ??
+    'UTC'
   return `${weekday} ${month} ${day} ${at.toTimeString().slice(0, 8)} ${zone} ${year}`
 }
 
 /** Columns two blanks apart; the last one is not padded when it is left-aligned. */
 export function table(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string {
   const columns = rows[0]?.length ?? 0
-  const widths = Array.from({ length: columns }, (_, column) => rows.reduce((width, row) => Math.max(width, (row[column] as string).length), 0))
-  return rows.map((row) => row.map((cell, column) => {
-    if (rightAligned.includes(column)) return cell.padStart(widths[column] as number)
-    return column === columns - 1 ? cell : cell.padEnd(widths[column] as number)
-  }).join('  ') + '\n').join('')
+  const widths = Array.from({ length: columns }, (_, column) =>
+    rows.reduce((width, row) => Math.max(width, (row[column] as string).length), 0),
+  )
+  return rows
+    .map(
+      (row) =>
+        row
+          .map((cell, column) => {
+            if (rightAligned.includes(column)) return cell.padStart(widths[column] as number)
+            return column === columns - 1 ? cell : cell.padEnd(widths[column] as number)
+          })
+          .join('  ') + '\n',
+    )
+    .join('')
 }
 
 /** `?` for what does not print, as `ls -q` does: control, format, unassigned and private characters, line and paragraph separators. */

@@ -20,7 +20,19 @@ const filesPerDot = 100
 
 const printed = new Set(['-files', '-blocks', '-locations', '-openforwrite', '-showprogress'])
 /** What Hadoop's fsck can do and Quarry's cannot yet. */
-const refused = new Set(['-list-corruptfileblocks', '-move', '-delete', '-racks', '-replicaDetails', '-upgradedomains', '-includeSnapshots', '-storagepolicies', '-maintenance', '-blockId', '-replicate'])
+const refused = new Set([
+  '-list-corruptfileblocks',
+  '-move',
+  '-delete',
+  '-racks',
+  '-replicaDetails',
+  '-upgradedomains',
+  '-includeSnapshots',
+  '-storagepolicies',
+  '-maintenance',
+  '-blockId',
+  '-replicate',
+])
 
 const usage = `Usage: hdfs fsck <path> [-openforwrite] [-files [-blocks [-locations]]] [-showprogress]
 \t<path>\tstart checking from this path
@@ -85,7 +97,13 @@ async function check(fs: FileSystem, path: string, flags: ReadonlySet<string>, s
   }
   const replication = (await fs.serverDefaults()).replication
   const nodes = await fs.datanodes('live')
-  await out.write(checker.summary({ defaultReplication: replication, nodes: nodes.length, racks: new Set(nodes.map((node) => node.datanode?.rack)).size }))
+  await out.write(
+    checker.summary({
+      defaultReplication: replication,
+      nodes: nodes.length,
+      racks: new Set(nodes.map((node) => node.datanode?.rack)).size,
+    }),
+  )
   await out.write(`${ended(startedMs)}\n\nThe filesystem under path '${path}' is ${checker.healthy ? 'HEALTHY' : 'CORRUPT'}\n`)
   return checker.healthy ? 0 : exitCorrupt
 }
@@ -170,11 +188,15 @@ class Checker {
     this.#bytes += info.length
     const lines = this.#count(info, blocks)
     const verbose = this.#flags.has('-files')
-    if (verbose) await this.#out.write(`${info.path} ${info.length} bytes, replicated: replication=${info.replication}, ${blocks.length} block(s): ${info.isOpen ? ' OPENFORWRITE: ' : ''}`)
+    if (verbose)
+      await this.#out.write(
+        `${info.path} ${info.length} bytes, replicated: replication=${info.replication}, ${blocks.length} block(s): ${info.isOpen ? ' OPENFORWRITE: ' : ''}`,
+      )
     else if (this.#files % filesPerDot === 0) await this.#out.write('.')
     if (lines.length > 0) await this.#out.write(lines.map((line) => (verbose ? `${line}\n` : `\n${info.path}: ${line}\n`)).join(''))
     else if (verbose) await this.#out.write(' OK\n')
-    if (verbose && this.#flags.has('-blocks')) await this.#out.write(`${blocks.map((block, index) => this.#blockLine(block, index)).join('')}\n`)
+    if (verbose && this.#flags.has('-blocks'))
+      await this.#out.write(`${blocks.map((block, index) => this.#blockLine(block, index)).join('')}\n`)
   }
 
   /** What is wrong with a file, one line each. */
@@ -199,7 +221,9 @@ class Checker {
       } else if (live < info.replication) {
         this.#under++
         this.#missingReplicas += info.replication - live
-        lines.push(` Under replicated ${this.#blockName(block)}. Target Replicas is ${info.replication} but found ${live} live replica(s), 0 decommissioned replica(s), 0 decommissioning replica(s).`)
+        lines.push(
+          ` Under replicated ${this.#blockName(block)}. Target Replicas is ${info.replication} but found ${live} live replica(s), 0 decommissioned replica(s), 0 decommissioning replica(s).`,
+        )
       }
     }
     if (missing > 0) lines.push(` MISSING ${missing} blocks of total size ${missingBytes} B.`)
@@ -226,7 +250,8 @@ class Checker {
     const average = blocks === 0 ? '' : ` (avg. block size ${Math.floor(this.#bytes / blocks)} B)`
     const open = this.#openFiles === 0 ? '' : ` (Files currently being written: ${this.#openFiles})`
     const openBytes = this.#openBytes === 0 ? '' : ` (Total open files size: ${this.#openBytes} B)`
-    const missingReplicas = this.#wantedReplicas === 0 ? '0' : `${this.#missingReplicas} (${javaFloat((this.#missingReplicas * 100) / this.#wantedReplicas)} %)`
+    const missingReplicas =
+      this.#wantedReplicas === 0 ? '0' : `${this.#missingReplicas} (${javaFloat((this.#missingReplicas * 100) / this.#wantedReplicas)} %)`
     return [
       '',
       `Status: ${this.healthy ? 'HEALTHY' : 'CORRUPT'}`,

@@ -9,10 +9,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  read from stdin. Option -n represents that use NEW_BLOCK create flag to append',
     '  file.',
   ],
-  cat: [
-    '  Fetch all files that match the file pattern <src> and display their content on',
-    '  stdout.',
-  ],
+  cat: ['  Fetch all files that match the file pattern <src> and display their content on', '  stdout.'],
   checksum: [
     '  Dump checksum information for files that match the file pattern <src> to stdout.',
     '  Note that this requires a round-trip to a datanode storing each block of the',
@@ -20,27 +17,25 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  of a file depends on its content, block size and the checksum algorithm and',
     '  parameters used for creating the file.',
   ],
-  chgrp: [
-    '  This is equivalent to -chown ... :GROUP ...',
-  ],
+  chgrp: ['  This is equivalent to -chown ... :GROUP ...'],
   chmod: [
-    '  Changes permissions of a file. This works similar to the shell\'s chmod command',
+    "  Changes permissions of a file. This works similar to the shell's chmod command",
     '  with a few exceptions.',
     '                                                                                 ',
     '  -R           modifies the files recursively. This is the only option currently ',
     '               supported.                                                        ',
-    '  <MODE>       Mode is the same as mode used for the shell\'s command. The only   ',
-    '               letters recognized are \'rwxXt\', e.g. +t,a+r,g-w,+rwx,o=r.         ',
+    "  <MODE>       Mode is the same as mode used for the shell's command. The only   ",
+    "               letters recognized are 'rwxXt', e.g. +t,a+r,g-w,+rwx,o=r.         ",
     '  <OCTALMODE>  Mode specifed in 3 or 4 digits. If 4 digits, the first may be 1 or',
     '               0 to turn the sticky bit on or off, respectively.  Unlike the     ',
     '               shell command, it is not possible to specify only part of the     ',
     '               mode, e.g. 754 is same as u=rwx,g=rx,o=r.                         ',
     '  ',
-    '  If none of \'augo\' is specified, \'a\' is assumed and unlike the shell command, no',
+    "  If none of 'augo' is specified, 'a' is assumed and unlike the shell command, no",
     '  umask is applied.',
   ],
   chown: [
-    '  Changes owner and group of a file. This is similar to the shell\'s chown command',
+    "  Changes owner and group of a file. This is similar to the shell's chown command",
     '  with a few exceptions.',
     '                                                                                 ',
     '  -R  modifies the files recursively. This is the only option currently          ',
@@ -50,20 +45,13 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  modified. The owner and group names may only consist of digits, alphabet, and',
     '  any of [-+_./@a-zA-Z0-9]. The names are case sensitive.',
     '  ',
-    '  WARNING: Avoid using \'.\' to separate user name and group though Linux allows it.',
+    "  WARNING: Avoid using '.' to separate user name and group though Linux allows it.",
     '  If user names have dots in them and you are using local file system, you might',
-    '  see surprising results since the shell command \'chown\' is used for local files.',
+    "  see surprising results since the shell command 'chown' is used for local files.",
   ],
-  concat: [
-    '  Concatenate existing source files into the target file. Target file and source',
-    '  files should be in the same directory.',
-  ],
-  copyFromLocal: [
-    '  Identical to the -put command.',
-  ],
-  copyToLocal: [
-    '  Identical to the -get command.',
-  ],
+  concat: ['  Concatenate existing source files into the target file. Target file and source', '  files should be in the same directory.'],
+  copyFromLocal: ['  Identical to the -put command.'],
+  copyToLocal: ['  Identical to the -get command.'],
   count: [
     '  Count the number of directories, files and bytes under the paths',
     '  that match the specified file pattern.  The output columns are:',
@@ -81,7 +69,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  Otherwise, it displays the quota and usage for all the storage ',
     '  types that support quota. The list of possible storage types(case insensitive):',
     '  ram_disk, ssd, disk, archive and nvdimm.',
-    '  It can also pass the value \'\', \'all\' or \'ALL\' to specify all the storage types.',
+    "  It can also pass the value '', 'all' or 'ALL' to specify all the storage types.",
     '  The -u option shows the quota and ',
     '  the usage against the quota without the detailed content summary.The -e option',
     '  shows the erasure coding policy.The -s option shows snapshot counts.',
@@ -105,12 +93,8 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  -q <thread pool queue size>  Thread pool queue size to be used, default is     ',
     '                               1024.                                             ',
   ],
-  createSnapshot: [
-    '  Create a snapshot on a directory',
-  ],
-  deleteSnapshot: [
-    '  Delete a snapshot from a directory',
-  ],
+  createSnapshot: ['  Create a snapshot on a directory'],
+  deleteSnapshot: ['  Delete a snapshot from a directory'],
   df: [
     '  Shows the capacity, free and used space of the filesystem. If the filesystem has',
     '  multiple partitions, and no path to a particular partition is specified, then',
@@ -136,9 +120,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  The output is in the form ',
     '  \tsize\tdisk space consumed\tname(full path)',
   ],
-  expunge: [
-    '  Delete files from the trash that are older than the retention threshold',
-  ],
+  expunge: ['  Delete files from the trash that are older than the retention threshold'],
   find: [
     '  Finds all files that match the specified expression and',
     '  applies selected actions to them. If no <path> is specified',
@@ -209,12 +191,8 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  -nl               Add a newline character at the end of each file. ',
     '  -skip-empty-file  Do not add new line character for empty file.    ',
   ],
-  head: [
-    '  Show the first 1KB of the file.',
-  ],
-  help: [
-    '  Displays help for given command or all commands if none is specified.',
-  ],
+  head: ['  Show the first 1KB of the file.'],
+  help: ['  Displays help for given command or all commands if none is specified.'],
   ls: [
     '  List the contents that match the specified file pattern. If path is not',
     '  specified, the contents of /user/<currentUser> will be listed. For a directory a',
@@ -246,13 +224,8 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '                                                  ',
     '  -p  Do not fail if the directory already exists ',
   ],
-  moveFromLocal: [
-    '  Same as -put, except that the source is deleted after it\'s copied',
-    '  and -t option has not yet implemented.',
-  ],
-  moveToLocal: [
-    '  Not implemented yet',
-  ],
+  moveFromLocal: ["  Same as -put, except that the source is deleted after it's copied", '  and -t option has not yet implemented.'],
+  moveToLocal: ['  Not implemented yet'],
   mv: [
     '  Move files that match the specified file pattern <src> to a destination <dst>. ',
     '  When moving multiple files, the destination must be a directory.',
@@ -272,9 +245,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '                               result in reduced durability. Use with care.      ',
     '  -d                           Skip creation of temporary file(<dst>._COPYING_). ',
   ],
-  renameSnapshot: [
-    '  Rename a snapshot from oldName to newName',
-  ],
+  renameSnapshot: ['  Rename a snapshot from oldName to newName'],
   rm: [
     '  Delete all files that match the specified file pattern. Equivalent to the Unix',
     '  command "rm <src>"',
@@ -289,10 +260,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '              walking over large directory recursively to count the number of    ',
     '              files to be deleted before the confirmation.                       ',
   ],
-  rmdir: [
-    '  Removes the directory entry specified by each directory argument, provided it is',
-    '  empty.',
-  ],
+  rmdir: ['  Removes the directory entry specified by each directory argument, provided it is', '  empty.'],
   setfacl: [
     '  Sets Access Control Lists (ACLs) of files and directories.',
     '  Options:',
@@ -364,10 +332,7 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '    -r  return 0 if file <path> exists         and read permission is granted.',
     '    -z  return 0 if file <path> is         zero bytes in size, else return 1.',
   ],
-  text: [
-    '  Takes a source file and outputs the file in text format.',
-    '  The allowed formats are zip and TextRecordInputStream and Avro.',
-  ],
+  text: ['  Takes a source file and outputs the file in text format.', '  The allowed formats are zip and TextRecordInputStream and Avro.'],
   touch: [
     '  Updates the access and modification times of the file specified by the <path> to',
     '  the current time. If the file does not exist, then a zero length file is created',
@@ -389,7 +354,5 @@ export const helpTexts: Readonly<Record<string, readonly string[]>> = {
     '  -w  Requests that the command wait for block recovery to complete, if          ',
     '      necessary.                                                                 ',
   ],
-  usage: [
-    '  Displays the usage for given command or all commands if none is specified.',
-  ],
+  usage: ['  Displays the usage for given command or all commands if none is specified.'],
 }

@@ -149,13 +149,25 @@ function codeOf(error: unknown): string {
 }
 
 const codes: Readonly<Record<string, ErrorCode>> = {
-  ENOENT: 'NOT_FOUND', ENOTDIR: 'NOT_A_DIRECTORY', EISDIR: 'IS_A_DIRECTORY', EEXIST: 'ALREADY_EXISTS', EACCES: 'PERMISSION_DENIED',
-  EPERM: 'PERMISSION_DENIED', ENOSPC: 'DISK_FULL', ENOTEMPTY: 'NOT_EMPTY', ENAMETOOLONG: 'NAME_TOO_LONG',
+  ENOENT: 'NOT_FOUND',
+  ENOTDIR: 'NOT_A_DIRECTORY',
+  EISDIR: 'IS_A_DIRECTORY',
+  EEXIST: 'ALREADY_EXISTS',
+  EACCES: 'PERMISSION_DENIED',
+  EPERM: 'PERMISSION_DENIED',
+  ENOSPC: 'DISK_FULL',
+  ENOTEMPTY: 'NOT_EMPTY',
+  ENAMETOOLONG: 'NAME_TOO_LONG',
 }
 
 const texts: Readonly<Record<string, string>> = {
-  ENOENT: 'No such file or directory', ENOTDIR: 'Not a directory', EISDIR: 'Is a directory', EACCES: 'Permission denied',
-  EPERM: 'Operation not permitted', ENOSPC: 'No space left on device', EROFS: 'Read-only file system',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
+  EISDIR: 'Is a directory',
+  EACCES: 'Permission denied',
+  EPERM: 'Operation not permitted',
+  ENOSPC: 'No space left on device',
+  EROFS: 'Read-only file system',
 }
 
 /** As Java words it: `/a/b (Permission denied)`. */
@@ -163,7 +175,12 @@ function localFailure(error: unknown): unknown {
   const errno = codeOf(error)
   if (!(error instanceof Error) || errno === '' || error instanceof QuarryError) return error
   const path = 'path' in error ? String(error.path) : ''
-  return new QuarryError(codes[errno] ?? 'INTERNAL', path === '' ? texts[errno] ?? error.message : `${path} (${texts[errno] ?? error.message})`, { path }, { cause: error })
+  return new QuarryError(
+    codes[errno] ?? 'INTERNAL',
+    path === '' ? (texts[errno] ?? error.message) : `${path} (${texts[errno] ?? error.message})`,
+    { path },
+    { cause: error },
+  )
 }
 
 async function guard<T>(work: Promise<T>): Promise<T> {

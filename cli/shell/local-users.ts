@@ -4,7 +4,10 @@ import { readFile } from 'node:fs/promises'
 /** Lines of /etc/passwd and /etc/group: name:password:id:… */
 async function entries(file: string): Promise<readonly (readonly string[])[]> {
   const text = await readFile(file, 'utf8').catch(() => '')
-  return text.split('\n').map((line) => line.split(':')).filter((fields) => fields.length > 2)
+  return text
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter((fields) => fields.length > 2)
 }
 
 /** Undefined when this machine knows one of them not. */

@@ -87,7 +87,10 @@ export class Shell {
   #fileDefaults(): FileDefaults {
     const { configuration } = this
     try {
-      return { replication: configuration.int('dfs.replication'), blockSize: configuration.bytes('dfs.blocksize') ?? configuration.bytes('dfs.block.size') }
+      return {
+        replication: configuration.int('dfs.replication'),
+        blockSize: configuration.bytes('dfs.blocksize') ?? configuration.bytes('dfs.block.size'),
+      }
     } catch (error) {
       throw new UsageError(describeFailure(error).message)
     }
@@ -155,7 +158,8 @@ export class Shell {
     if (scheme === 'file') return this.local
     if (scheme === 'quarry') return this.remote(authority === '' ? undefined : `quarry://${authority}`)
     if (scheme === 'hdfs' && authority === '') return this.remote()
-    if (scheme === 'hdfs') throw new ShellError(`This client speaks to quarry:// addresses; hdfs://${authority} is one for Hadoop's clients`, 'UNSUPPORTED')
+    if (scheme === 'hdfs')
+      throw new ShellError(`This client speaks to quarry:// addresses; hdfs://${authority} is one for Hadoop's clients`, 'UNSUPPORTED')
     throw new ShellError(`No FileSystem for scheme "${scheme}"`, 'UNSUPPORTED')
   }
 

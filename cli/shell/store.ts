@@ -175,7 +175,8 @@ export class RemoteStore implements Store {
 
   async write(path: string, source: WriteSource, options: WriteOptions = {}): Promise<void> {
     const { blockSize = 0 } = this.#defaults
-    if (blockSize % chunkBytes !== 0) throw new UsageError(`Invalid values: dfs.bytes-per-checksum (=${chunkBytes}) must divide block size (=${blockSize}).`)
+    if (blockSize % chunkBytes !== 0)
+      throw new UsageError(`Invalid values: dfs.bytes-per-checksum (=${chunkBytes}) must divide block size (=${blockSize}).`)
     const writer = await this.fs.create(path, { ...this.#defaults, overwrite: true, signal: options.signal })
     try {
       for await (const bytes of source.bytes) {

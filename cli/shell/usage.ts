@@ -8,7 +8,7 @@ export const genericUsage = [
   'Generic options supported are:',
   '-conf <configuration file>        specify an application configuration file',
   '-D <property=value>               define a value for a given property',
-  '-fs <file:///|hdfs://namenode:port> specify default filesystem URL to use, overrides \'fs.defaultFS\' property from configurations.',
+  "-fs <file:///|hdfs://namenode:port> specify default filesystem URL to use, overrides 'fs.defaultFS' property from configurations.",
   '-jt <local|resourcemanager:port>  specify a ResourceManager',
   '-files <file1,...>                specify a comma-separated list of files to be copied to the map reduce cluster',
   '-libjars <jar1,...>               specify a comma-separated list of jar files to be included in the classpath',
@@ -17,7 +17,9 @@ export const genericUsage = [
   'The general command line syntax is:',
   'command [genericOptions] [commandOptions]',
   '',
-].map((line) => `${line}\n`).join('')
+]
+  .map((line) => `${line}\n`)
+  .join('')
 
 /** `-ls [-C] … <path>`. */
 export function verbUsage(name: string): string {
@@ -32,7 +34,9 @@ export function currentVerbs(): string[] {
 
 /** Every verb, without the generic options. */
 export function allUsages(): string {
-  return `${usagePrefix}\n${currentVerbs().map((name) => `\t[${verbUsage(name)}]\n`).join('')}`
+  return `${usagePrefix}\n${currentVerbs()
+    .map((name) => `\t[${verbUsage(name)}]\n`)
+    .join('')}`
 }
 
 export function fullUsage(): string {

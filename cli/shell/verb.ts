@@ -127,7 +127,10 @@ export abstract class Verb {
   }
 
   /** The bytes of a file on standard output, as `change` leaves them. */
-  protected async show(item: Item, change: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> = (bytes) => bytes): Promise<void> {
+  protected async show(
+    item: Item,
+    change: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> = (bytes) => bytes,
+  ): Promise<void> {
     const source = await item.store.read(item.path, this.shell.streams.signal)
     try {
       for await (const part of change(source.bytes)) await this.shell.streams.out.write(part)

@@ -1,9 +1,9 @@
 // Where Quarry's shell answers the corpus otherwise than Hadoop 3.4.3, and why. A line that has come to agree must leave this list.
 
 const oddNames = 'Hadoop reads local names as URIs: a space, %20 or a colon breaks them. Every name works here.'
-const ownUsage = 'The usage lists what Quarry has; the rest of Hadoop\'s options are refused by name.'
+const ownUsage = "The usage lists what Quarry has; the rest of Hadoop's options are refused by name."
 const superuserWords = 'The namenode does not name the operation.'
-const globWords = 'The message of a malformed pattern says what is wrong in other words than Java\'s regular expressions.'
+const globWords = "The message of a malformed pattern says what is wrong in other words than Java's regular expressions."
 
 export const acceptedDifferences: Readonly<Record<string, string>> = {
   'alice> -put "sp ace.txt" x/spaced': oddNames,

@@ -35,9 +35,11 @@ export async function runShell(tool: 'dfs' | 'admin' | 'fsck', words: readonly s
     signal: new AbortController().signal,
   }
   const { configuration, rest } = takeGenericOptions(words)
-  const connect = (uri?: string): Promise<FileSystem> => FileSystem.connect(uri ?? call.uri, { user: call.user, umask: configuration.umask(), connectTimeoutMs: 5000 })
-  const exit = tool === 'dfs'
-    ? await runDfs(words, { streams, connect, json: call.json ?? false, ...(call.cwd !== undefined && { cwd: call.cwd }) })
-    : await (tool === 'admin' ? runDfsadmin : runFsck)(rest, { streams, connect: () => connect(configuration.get('fs.defaultFS')) })
+  const connect = (uri?: string): Promise<FileSystem> =>
+    FileSystem.connect(uri ?? call.uri, { user: call.user, umask: configuration.umask(), connectTimeoutMs: 5000 })
+  const exit =
+    tool === 'dfs'
+      ? await runDfs(words, { streams, connect, json: call.json ?? false, ...(call.cwd !== undefined && { cwd: call.cwd }) })
+      : await (tool === 'admin' ? runDfsadmin : runFsck)(rest, { streams, connect: () => connect(configuration.get('fs.defaultFS')) })
   return { exit, stdout: out.text, stderr: err.text }
 }

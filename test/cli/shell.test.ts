@@ -28,20 +28,31 @@ afterAll(async () => {
   await rm(local, { recursive: true, force: true })
 }, timeoutMs)
 
-test('answers every command line of the corpus as Hadoop does, but for the differences listed', async () => {
-  const recorded = (JSON.parse(await readFile(new URL('../interop/shell-expected.json', import.meta.url), 'utf8')) as { answers: Answer[] }).answers
-  expect(recorded.map((answer) => answer.line), 'the corpus changed: record it again with test/interop/record-shell.ts').toEqual(shellCorpus)
-  const { uri } = cluster
-  const answers = await runCorpus(shellCorpus, {
-    uri, local, superuser: userInfo().username,
-    run: (tool, args, user, input) => runShell(tool, args, { uri, user, cwd: local, input }),
-  })
-  const differing = answers.filter((answer, index) => !sameAnswer(answer, recorded[index] as Answer))
-  const unexpected = differing.filter((answer) => !Object.hasOwn(acceptedDifferences, answer.line))
-  expect(unexpected).toEqual(unexpected.map((answer) => recorded[answers.indexOf(answer)]))
-  const agreeing = Object.keys(acceptedDifferences).filter((line) => !differing.some((answer) => answer.line === line))
-  expect(agreeing, 'listed as different, but the same').toEqual([])
-}, timeoutMs)
+test(
+  'answers every command line of the corpus as Hadoop does, but for the differences listed',
+  async () => {
+    const recorded = (
+      JSON.parse(await readFile(new URL('../interop/shell-expected.json', import.meta.url), 'utf8')) as { answers: Answer[] }
+    ).answers
+    expect(
+      recorded.map((answer) => answer.line),
+      'the corpus changed: record it again with test/interop/record-shell.ts',
+    ).toEqual(shellCorpus)
+    const { uri } = cluster
+    const answers = await runCorpus(shellCorpus, {
+      uri,
+      local,
+      superuser: userInfo().username,
+      run: (tool, args, user, input) => runShell(tool, args, { uri, user, cwd: local, input }),
+    })
+    const differing = answers.filter((answer, index) => !sameAnswer(answer, recorded[index] as Answer))
+    const unexpected = differing.filter((answer) => !Object.hasOwn(acceptedDifferences, answer.line))
+    expect(unexpected).toEqual(unexpected.map((answer) => recorded[answers.indexOf(answer)]))
+    const agreeing = Object.keys(acceptedDifferences).filter((line) => !differing.some((answer) => answer.line === line))
+    expect(agreeing, 'listed as different, but the same').toEqual([])
+  },
+  timeoutMs,
+)
 
 function sameAnswer(a: Answer, b: Answer): boolean {
   return a.exit === b.exit && a.stdout === b.stdout && a.stderr === b.stderr

@@ -17,13 +17,34 @@ afterAll(async () => {
   await sandbox[Symbol.asyncDispose]()
 })
 
-const quarry = (args: readonly string[], input?: string | Uint8Array): Promise<Outcome> => sandbox.quarry(args, { env: { QUARRY_FS: uri }, ...(input !== undefined && { input }) })
-const ok = (args: readonly string[], input?: string | Uint8Array): Promise<string> => sandbox.ok(args, { env: { QUARRY_FS: uri }, ...(input !== undefined && { input }) })
+const quarry = (args: readonly string[], input?: string | Uint8Array): Promise<Outcome> =>
+  sandbox.quarry(args, { env: { QUARRY_FS: uri }, ...(input !== undefined && { input }) })
+const ok = (args: readonly string[], input?: string | Uint8Array): Promise<string> =>
+  sandbox.ok(args, { env: { QUARRY_FS: uri }, ...(input !== undefined && { input }) })
 
 /** Names that break programs which quote, decode or split where they should not. */
 const oddNames = [
-  'with space', ' leading and trailing ', 'new\nline', 'tab\there', 'emoji 🎉', 'e\u0301 combining', 'per%cent%20', 'back\\slash', 'star*', 'q?', '[brackets]', '{a,b}',
-  '#hash', "quote'd \"twice\"", '-dash', '--', 'a:b', 'c&d;e|f', '日本語', '.hidden', 'x'.repeat(255),
+  'with space',
+  ' leading and trailing ',
+  'new\nline',
+  'tab\there',
+  'emoji 🎉',
+  'e\u0301 combining',
+  'per%cent%20',
+  'back\\slash',
+  'star*',
+  'q?',
+  '[brackets]',
+  '{a,b}',
+  '#hash',
+  'quote\'d "twice"',
+  '-dash',
+  '--',
+  'a:b',
+  'c&d;e|f',
+  '日本語',
+  '.hidden',
+  'x'.repeat(255),
 ]
 /** As itself in a glob. */
 const literally = (name: string): string => name.replaceAll(/[\\*?[\]{}]/g, '\\$&')
@@ -38,7 +59,14 @@ describe('files', () => {
     await ok(['get', '/big/big.bin', 'back.bin'])
     expect(digest(readFileSync(sandbox.path('back.bin')))).toBe(digest(bytes))
     const stat = JSON.parse(await ok(['stat', '--json', '/big/big.bin'])) as Record<string, unknown>
-    expect(stat).toMatchObject({ path: '/big/big.bin', type: 'file', length: bytes.length, replication: 2, blockSize: 1024 * 1024, permission: '644' })
+    expect(stat).toMatchObject({
+      path: '/big/big.bin',
+      type: 'file',
+      length: bytes.length,
+      replication: 2,
+      blockSize: 1024 * 1024,
+      permission: '644',
+    })
   })
 
   test('directories are copied whole, both ways', async () => {
@@ -102,14 +130,24 @@ test('odd names survive every verb', async () => {
   await ok(['mkdir', '-p', '/odd/moved', '/odd/copied'])
   // As arguments of their own, relative, so that a name is all there is.
   await sandbox.ok(['put', '--', ...names.map((name) => `odd/${name}`), '/odd'], { env: { QUARRY_FS: uri } })
-  const listed = (await ok(['ls', '--json', '/odd'])).trim().split('\n').map((line) => JSON.parse(line) as { path: string; type: string })
-  expect(listed.filter(({ type }) => type === 'file').map(({ path }) => path).toSorted()).toEqual(names.map((name) => `/odd/${name}`))
+  const listed = (await ok(['ls', '--json', '/odd']))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { path: string; type: string })
+  expect(
+    listed
+      .filter(({ type }) => type === 'file')
+      .map(({ path }) => path)
+      .toSorted(),
+  ).toEqual(names.map((name) => `/odd/${name}`))
   expect(await ok(['cat', ...patterns('/odd')])).toBe(names.join(''))
   await ok(['mv', ...patterns('/odd'), '/odd/moved/'])
   await ok(['cp', ...patterns('/odd/moved'), '/odd/copied/'])
   await ok(['chmod', '600', ...patterns('/odd/copied')])
   expect(await ok(['stat', '-c', '%a %n', ...patterns('/odd/copied')])).toBe(names.map((name) => `600 ${name}\n`).join(''))
-  expect((await ok(['find', '/odd/copied', '-print0'])).split('\0').toSorted()).toEqual(['', '/odd/copied', ...names.map((name) => `/odd/copied/${name}`)].toSorted())
+  expect((await ok(['find', '/odd/copied', '-print0'])).split('\0').toSorted()).toEqual(
+    ['', '/odd/copied', ...names.map((name) => `/odd/copied/${name}`)].toSorted(),
+  )
   expect(await ok(['du', '-s', '-b', '/odd/copied'])).toBe(`${bytesOf(names)}  ${bytesOf(names) * 3}  /odd/copied\n`)
   await ok(['get', '/odd/copied', 'odd-back'])
   for (const name of names) expect(readFileSync(sandbox.path('odd-back', name), 'utf8')).toBe(name)
@@ -135,7 +173,10 @@ describe('flags', () => {
     expect(await sandbox.ok(['--fs', uri, 'ls', '-1', '/flags'], none)).toBe('/flags/a\n')
     expect(await sandbox.ok(['ls', '-1', '/flags', `--fs=${uri}`], none)).toBe('/flags/a\n')
     const denied = await sandbox.quarry(['--user', 'nobody-special', '--fs', uri, 'mkdir', '/flags/no'], none)
-    expect(denied).toMatchObject({ code: 1, stderr: expect.stringMatching(/^quarry mkdir: Permission denied: user=nobody-special, access=WRITE, inode="\/flags"/) as string })
+    expect(denied).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^quarry mkdir: Permission denied: user=nobody-special, access=WRITE, inode="\/flags"/) as string,
+    })
     expect(await sandbox.ok(['dfs', '-fs', uri, '-ls', '-C', '/flags'], none)).toBe('/flags/a\n')
   })
 })
@@ -152,10 +193,18 @@ describe('bad input is one line that says what to do', () => {
     [['cat', '/flags'], 1, /^quarry cat: `\/flags': Is a directory\n$/],
     [['put', 'no-such-local', '/x'], 1, /^quarry put: `no-such-local': No such file or directory\n$/],
     [['ls', 'hdfs://elsewhere:8020/'], 1, /^quarry ls: This client speaks to quarry:\/\/ addresses; .*\n$/],
-    [['mkdir', `/${'n'.repeat(256)}`], 1, /^quarry mkdir: The maximum path component name limit of n+ in directory \/ is exceeded: limit=255 length=256\n$/],
+    [
+      ['mkdir', `/${'n'.repeat(256)}`],
+      1,
+      /^quarry mkdir: The maximum path component name limit of n+ in directory \/ is exceeded: limit=255 length=256\n$/,
+    ],
     [['setrep', '0', '/flags'], 2, /^quarry: setrep: replication must be >= 1; see/],
     [['ls', '--fs', 'quarry://127.0.0.1:1', '/'], 1, /^quarry ls: .*127\.0\.0\.1:1.*\n$/],
-    [['--json', 'cat', '/missing'], 1, /^\{"error":\{"verb":"cat","code":"NOT_FOUND","message":"`\/missing': No such file or directory"\}\}\n$/],
+    [
+      ['--json', 'cat', '/missing'],
+      1,
+      /^\{"error":\{"verb":"cat","code":"NOT_FOUND","message":"`\/missing': No such file or directory"\}\}\n$/,
+    ],
     [['--json', 'lss'], 2, /^\{"error":\{"code":"INVALID_ARGUMENT",/],
     [['dfs', '-setfacl', '-m', 'user:a:r', '/x'], 1, /^setfacl: Quarry does not support access control lists yet\.\n$/],
     [['dfsadmin', '-saveNamespace'], 255, /^saveNamespace: Quarry does not support this yet\.\n$/],
@@ -170,7 +219,12 @@ describe('bad input is one line that says what to do', () => {
 
   test('without a cluster the next step is named', async () => {
     const outcome = await sandbox.quarry(['ls', '/'])
-    expect(outcome).toMatchObject({ code: 1, stdout: '', stderr: 'quarry ls: no cluster is named and none runs on this machine; start one with: quarry up (or name one with --fs URI or QUARRY_FS)\n' })
+    expect(outcome).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr:
+        'quarry ls: no cluster is named and none runs on this machine; start one with: quarry up (or name one with --fs URI or QUARRY_FS)\n',
+    })
   })
 })
 
@@ -198,7 +252,9 @@ describe('help', () => {
 describe('the operator', () => {
   test('dfsadmin -report shows the cluster and its datanodes as Hadoop does', async () => {
     const report = await ok(['dfsadmin', '-report'])
-    expect(report).toMatch(/^Configured Capacity: \d+ \(\d+(\.\d\d)? [KMGT]B\)\nPresent Capacity: \d+ \(.*\)\nDFS Remaining: \d+ \(.*\)\nDFS Used: \d+ \(.*\)\nDFS Used%: \d+\.\d\d%\nReplicated Blocks:\n\tUnder replicated blocks: \d+\n/)
+    expect(report).toMatch(
+      /^Configured Capacity: \d+ \(\d+(\.\d\d)? [KMGT]B\)\nPresent Capacity: \d+ \(.*\)\nDFS Remaining: \d+ \(.*\)\nDFS Used: \d+ \(.*\)\nDFS Used%: \d+\.\d\d%\nReplicated Blocks:\n\tUnder replicated blocks: \d+\n/,
+    )
     expect(report).toContain('\n-------------------------------------------------\nLive datanodes (3):\n\nName: 127.0.0.1:')
     expect(report.match(/^Decommission Status : Normal$/gm)).toHaveLength(3)
     expect(report.match(/^Last contact: \w{3} \w{3} \d\d \d\d:\d\d:\d\d \S+ \d{4}$/gm)).toHaveLength(3)
@@ -206,7 +262,10 @@ describe('the operator', () => {
   })
 
   test('debug edits prints the edit log, for the superuser only', async () => {
-    const lines = (await ok(['debug', 'edits', '--limit', '5'])).trim().split('\n').map((line) => JSON.parse(line) as { txid: number; op: string })
+    const lines = (await ok(['debug', 'edits', '--limit', '5']))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { txid: number; op: string })
     expect(lines).toHaveLength(5)
     const [first] = lines
     const after = await ok(['debug', 'edits', '--after', String(first?.txid), '--limit', '1'])
@@ -216,9 +275,13 @@ describe('the operator', () => {
 
   test('fsck names what is under-replicated and calls the rest healthy', async () => {
     await ok(['put', '-', '/thin'], 'x')
-    expect(await ok(['fsck', '/thin', '-files', '-blocks', '-locations'])).toMatch(/\/thin 1 bytes, replicated: replication=3, 1 block\(s\): {2}OK\n0\. BP-.*:blk_\d+_\d+ len=1 Live_repl=3 {2}\[DatanodeInfoWithStorage\[127\.0\.0\.1:\d+,.*\]\]\n/)
+    expect(await ok(['fsck', '/thin', '-files', '-blocks', '-locations'])).toMatch(
+      /\/thin 1 bytes, replicated: replication=3, 1 block\(s\): {2}OK\n0\. BP-.*:blk_\d+_\d+ len=1 Live_repl=3 {2}\[DatanodeInfoWithStorage\[127\.0\.0\.1:\d+,.*\]\]\n/,
+    )
     await ok(['setrep', '5', '/thin'])
-    expect(await ok(['fsck', '/thin'])).toMatch(/\/thin: {2}Under replicated BP-.*:blk_\d+_\d+\. Target Replicas is 5 but found 3 live replica\(s\)/)
+    expect(await ok(['fsck', '/thin'])).toMatch(
+      /\/thin: {2}Under replicated BP-.*:blk_\d+_\d+\. Target Replicas is 5 but found 3 live replica\(s\)/,
+    )
   })
 })
 

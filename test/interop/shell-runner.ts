@@ -30,7 +30,11 @@ const commandTimeoutMs = 120_000
 /** Longer than HDFS's default heartbeat, 3 s. */
 const waitMs = 4_000
 
-export async function runCorpus(lines: readonly string[], target: Target, onAnswer: (answer: Answer) => void = () => {}): Promise<Answer[]> {
+export async function runCorpus(
+  lines: readonly string[],
+  target: Target,
+  onAnswer: (answer: Answer) => void = () => {},
+): Promise<Answer[]> {
   const answers: Answer[] = []
   for (const line of lines) {
     const answer = await runLine(line, target)
@@ -131,7 +135,10 @@ export function normalise(text: string, target: Omit<Target, 'run'>): string {
   const superuser = target.superuser
   return text
     .split('\n')
-    .filter((line) => !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b|^\tat |^org\.apache\.hadoop\.ipc\.RemoteException/.test(line))
+    .filter(
+      (line) =>
+        !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b|^\tat |^org\.apache\.hadoop\.ipc\.RemoteException/.test(line),
+    )
     .join('\n')
     .replaceAll(target.uri, '{fs}')
     .replaceAll(target.local, '{local}')

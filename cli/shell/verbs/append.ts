@@ -28,9 +28,11 @@ export class AppendToFile extends CopyVerb {
     const { store } = target
     if (!(store instanceof RemoteStore)) throw new ShellError('appendToFile writes to the cluster')
     if (this.#fromInput && items.length > 0) throw new ShellError('stdin (-) must be the sole input argument when present')
-    if (target.isDirectory) throw new ShellError(`Cannot append to directory ${target.path}; already exists as a directory.`, 'IS_A_DIRECTORY')
+    if (target.isDirectory)
+      throw new ShellError(`Cannot append to directory ${target.path}; already exists as a directory.`, 'IS_A_DIRECTORY')
     // The sources are looked at before the target is touched.
-    for (const item of items) if (!item.stat || item.isDirectory) throw new ShellError(item.isDirectory ? `${item.path}: Is a directory` : item.path, 'NOT_FOUND')
+    for (const item of items)
+      if (!item.stat || item.isDirectory) throw new ShellError(item.isDirectory ? `${item.path}: Is a directory` : item.path, 'NOT_FOUND')
     if (!target.stat) await store.write(target.path, nothing)
     const { signal } = this.shell.streams
     const writer = await store.fs.append(target.path, { signal })
@@ -49,7 +51,11 @@ export class AppendToFile extends CopyVerb {
   }
 }
 
-async function pour(source: AsyncIterable<Uint8Array>, writer: { write(data: Uint8Array): Promise<void> }, signal: AbortSignal): Promise<void> {
+async function pour(
+  source: AsyncIterable<Uint8Array>,
+  writer: { write(data: Uint8Array): Promise<void> },
+  signal: AbortSignal,
+): Promise<void> {
   for await (const bytes of source) {
     signal.throwIfAborted()
     await writer.write(bytes)

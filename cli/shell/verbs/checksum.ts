@@ -16,6 +16,11 @@ export class Checksum extends Verb {
     if (item.isDirectory) throw isDirectory(item.text)
     const { algorithm, hex } = await (item.store as RemoteStore).fs.checksum(item.path)
     const blockSize = item.stat?.blockSize ?? 0
-    return this.print(`${item.text}\t${algorithm}\t${hex}${this.#blockSize ? `\tBlockSize=${blockSize}` : ''}`, { path: item.path, algorithm, hex, blockSize })
+    return this.print(`${item.text}\t${algorithm}\t${hex}${this.#blockSize ? `\tBlockSize=${blockSize}` : ''}`, {
+      path: item.path,
+      algorithm,
+      hex,
+      blockSize,
+    })
   }
 }

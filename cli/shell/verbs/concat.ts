@@ -15,8 +15,12 @@ export class Concat extends Verb {
     if (!target) throw new ShellError(`Target path not specified. ${usage}`)
     if (sources.length < 2) throw new ShellError(`The number of source paths is less than 2. ${usage}`)
     if (!isFile(target)) throw new ShellError(`Target path ${target.qualified} does not exist or is not file.`, 'NOT_FOUND')
-    for (const source of sources) if (!isFile(source)) throw new ShellError(`${source.qualified} does not exist or is not file.`, 'NOT_FOUND')
-    await (target.store as RemoteStore).fs.concat(target.path, sources.map((source) => source.path))
+    for (const source of sources)
+      if (!isFile(source)) throw new ShellError(`${source.qualified} does not exist or is not file.`, 'NOT_FOUND')
+    await (target.store as RemoteStore).fs.concat(
+      target.path,
+      sources.map((source) => source.path),
+    )
   }
 }
 

@@ -44,7 +44,7 @@ export abstract class CopyVerb extends Verb {
   }
 
   protected async takeLocalDestination(paths: string[]): Promise<void> {
-    this.destination = await this.shell.localItem(paths.length < 2 ? '.' : paths.pop() as string)
+    this.destination = await this.shell.localItem(paths.length < 2 ? '.' : (paths.pop() as string))
   }
 
   protected override async processArguments(items: readonly Item[]): Promise<void> {
@@ -67,7 +67,8 @@ export abstract class CopyVerb extends Verb {
   protected override async processPathArgument(source: Item): Promise<void> {
     if (source.isDirectory && source.store === this.target.store) {
       const target = await this.targetOf(source)
-      if (target.path === source.path) throw new PathError(source.text, 'INVALID_ARGUMENT', { text: 'are identical', target: target.qualified })
+      if (target.path === source.path)
+        throw new PathError(source.text, 'INVALID_ARGUMENT', { text: 'are identical', target: target.qualified })
       if (target.path.startsWith(source.path === '/' ? '/' : `${source.path}/`)) {
         throw new PathError(source.text, 'INVALID_ARGUMENT', { text: 'is a subdirectory of itself', target: target.text })
       }

@@ -6,7 +6,8 @@ import { humanSize } from '../format.ts'
 import type { Item, RemoteStore } from '../store.ts'
 import { Verb } from '../verb.ts'
 
-const columns = (cells: readonly string[], widths: readonly number[]): string => cells.map((cell, i) => `${cell.padStart(widths[i] as number)} `).join('')
+const columns = (cells: readonly string[], widths: readonly number[]): string =>
+  cells.map((cell, i) => `${cell.padStart(widths[i] as number)} `).join('')
 
 const quotaWidths = [12, 15, 15, 15]
 const summaryWidths = [12, 12, 18]
@@ -41,7 +42,9 @@ export class Count extends Verb {
   #header(): string {
     const flags = this.#flags
     const policy = flags.has('e') ? columns(['ERASURECODING_POLICY'], policyWidths) : ''
-    const snapshot = flags.has('s') ? columns(['SNAPSHOT_LENGTH', 'SNAPSHOT_FILE_COUNT', 'SNAPSHOT_DIR_COUNT', 'SNAPSHOT_SPACE_CONSUMED'], snapshotWidths) : ''
+    const snapshot = flags.has('s')
+      ? columns(['SNAPSHOT_LENGTH', 'SNAPSHOT_FILE_COUNT', 'SNAPSHOT_DIR_COUNT', 'SNAPSHOT_SPACE_CONSUMED'], snapshotWidths)
+      : ''
     return this.#mainHeader() + policy + snapshot
   }
 

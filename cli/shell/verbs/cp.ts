@@ -25,7 +25,8 @@ export class Cp extends CopyVerb {
       if (!'topa'.includes(letter)) throw new ShellError(`No attribute for ${letter}`)
     }
     // Without access control lists, `a` is the permission.
-    this.preserve = letters === '' ? preserveAll : { times: letters.includes('t'), ownership: letters.includes('o'), permission: /[pa]/.test(letters) }
+    this.preserve =
+      letters === '' ? preserveAll : { times: letters.includes('t'), ownership: letters.includes('o'), permission: /[pa]/.test(letters) }
     return words.toSpliced(at, 1)
   }
 }

@@ -10,7 +10,8 @@ export class Get extends CopyVerb {
   protected async options(words: string[]): Promise<string[]> {
     const { flags, values, paths } = parseArguments(words, { min: 1, flags: ['crc', 'ignoreCrc', 'p', 'f'], valued: ['t', 'q'] })
     checkThreads(values)
-    if (flags.has('crc')) throw new ShellError('-crc: checksum files beside downloads are not supported; every byte is checked while it is read', 'UNSUPPORTED')
+    if (flags.has('crc'))
+      throw new ShellError('-crc: checksum files beside downloads are not supported; every byte is checked while it is read', 'UNSUPPORTED')
     this.overwrite = flags.has('f')
     if (flags.has('p')) this.preserve = preserveAll
     this.recursive = true

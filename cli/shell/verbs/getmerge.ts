@@ -23,7 +23,11 @@ export class Getmerge extends Verb {
     await super.processArguments(items)
     if (this.exitCode !== 0) return
     const target = this.#target as Item
-    await target.store.write(target.path, { length: undefined, bytes: this.#merged(), close: async () => {} }, { signal: this.shell.streams.signal })
+    await target.store.write(
+      target.path,
+      { length: undefined, bytes: this.#merged(), close: async () => {} },
+      { signal: this.shell.streams.signal },
+    )
   }
 
   async *#merged(): AsyncIterable<Uint8Array> {

@@ -33,12 +33,14 @@ export class Usage extends Verb {
 
 export class Help extends Usage {
   protected override all(): string {
-    return `${allUsages()}${currentVerbs().map((name) => `\n${this.one(name)}`).join('')}\n${genericUsage}`
+    return `${allUsages()}${currentVerbs()
+      .map((name) => `\n${this.one(name)}`)
+      .join('')}\n${genericUsage}`
   }
 
   protected override one(name: string): string {
     const replacement = verbs[name]?.replacement
-    const lines = replacement === undefined ? helpTexts[name] ?? [] : [`  (DEPRECATED) Same as '${replacement}'`]
+    const lines = replacement === undefined ? (helpTexts[name] ?? []) : [`  (DEPRECATED) Same as '${replacement}'`]
     return [`${verbUsage(name)} :`, ...lines].map((line) => `${line}\n`).join('')
   }
 }

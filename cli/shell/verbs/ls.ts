@@ -13,7 +13,10 @@ export class Ls extends Verb {
   readonly #widths = { replication: 3, length: 10, owner: 0, group: 0 }
 
   protected options(words: string[]): string[] {
-    const { flags, paths } = parseArguments(this.name === 'lsr' ? ['-R', ...words] : words, { min: 0, flags: ['C', 'd', 'h', 'q', 'R', 'r', 't', 'S', 'u', 'e'] })
+    const { flags, paths } = parseArguments(this.name === 'lsr' ? ['-R', ...words] : words, {
+      min: 0,
+      flags: ['C', 'd', 'h', 'q', 'R', 'r', 't', 'S', 'u', 'e'],
+    })
     this.#flags = flags
     this.recursive = flags.has('R') && !flags.has('d')
     return paths.length > 0 ? paths : ['.']
@@ -46,9 +49,9 @@ export class Ls extends Verb {
     const length = this.#flags.has('h') ? humanSize(stat.length) : String(stat.length)
     const widths = this.#widths
     return this.print(
-      `${stat.isDirectory ? 'd' : '-'}${formatMode(stat.permission)} ${replication.padStart(widths.replication)} `
-      + `${stat.owner.padEnd(widths.owner)} ${stat.group.padEnd(widths.group)} ${policy}${length.padStart(widths.length)} `
-      + `${localMinute(this.#flags.has('u') ? stat.atimeMs : stat.mtimeMs)} ${this.#flags.has('q') ? printable(item.text) : item.text}`,
+      `${stat.isDirectory ? 'd' : '-'}${formatMode(stat.permission)} ${replication.padStart(widths.replication)} ` +
+        `${stat.owner.padEnd(widths.owner)} ${stat.group.padEnd(widths.group)} ${policy}${length.padStart(widths.length)} ` +
+        `${localMinute(this.#flags.has('u') ? stat.atimeMs : stat.mtimeMs)} ${this.#flags.has('q') ? printable(item.text) : item.text}`,
       recordOf(item),
     )
   }

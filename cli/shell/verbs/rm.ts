@@ -14,7 +14,10 @@ export class Rm extends Verb {
   #directories = false
 
   protected options(words: string[]): string[] {
-    const { flags, paths } = parseArguments(this.name === 'rmr' ? ['-r', ...words] : words, { min: 1, flags: ['f', 'r', 'R', 'skipTrash', 'safely'] })
+    const { flags, paths } = parseArguments(this.name === 'rmr' ? ['-r', ...words] : words, {
+      min: 1,
+      flags: ['f', 'r', 'R', 'skipTrash', 'safely'],
+    })
     this.#flags = flags
     this.#directories = flags.has('r') || flags.has('R')
     return paths
@@ -54,7 +57,10 @@ export class Rm extends Verb {
       if (isQuarryError(error, 'NOT_FOUND')) throw error
       const { code, message } = describeFailure(error)
       if (code === 'INVALID_ARGUMENT') {
-        throw new ShellError(`Cannot move "${item.qualified}" to the trash, as it contains the trash. Consider using -skipTrash option`, code)
+        throw new ShellError(
+          `Cannot move "${item.qualified}" to the trash, as it contains the trash. Consider using -skipTrash option`,
+          code,
+        )
       }
       const trash = store.qualify(`${store.fs.homeDirectory()}/.Trash/Current${item.path}`)
       throw new ShellError(`Failed to move ${item.qualified} to trash ${trash}: ${message}`, code)

@@ -36,7 +36,8 @@ export class Setrep extends Verb {
 
   protected override async processPath(item: Item): Promise<void> {
     if (item.isDirectory || !(item.store instanceof RemoteStore)) return
-    if (!(await item.store.fs.setReplication(item.path, this.#replication))) throw new ShellError(`Could not set replication for: ${item.text}`)
+    if (!(await item.store.fs.setReplication(item.path, this.#replication)))
+      throw new ShellError(`Could not set replication for: ${item.text}`)
     await this.print(`Replication ${this.#replication} set: ${item.text}`, { path: item.path, replication: this.#replication })
     if (this.#wait) this.#waiting.push(item)
   }

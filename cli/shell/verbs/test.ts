@@ -29,13 +29,19 @@ export class Test extends Verb {
   async #holds(item: Item): Promise<boolean> {
     const length = item.stat?.length ?? 0
     switch (this.#flag) {
-      case 'd': return item.isDirectory
-      case 'f': return !item.isDirectory
-      case 's': return length > 0
-      case 'z': return length === 0
+      case 'd':
+        return item.isDirectory
+      case 'f':
+        return !item.isDirectory
+      case 's':
+        return length > 0
+      case 'z':
+        return length === 0
       case 'w':
-      case 'r': return this.#mayAccess(item)
-      default: return true
+      case 'r':
+        return this.#mayAccess(item)
+      default:
+        return true
     }
   }
 

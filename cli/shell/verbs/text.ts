@@ -32,7 +32,8 @@ async function* unpack(bytes: AsyncIterable<Uint8Array>, unpacker: ReturnType<ty
   try {
     for await (const part of source.pipe(unpacker)) yield part as Uint8Array
   } catch (error) {
-    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) throw new ShellError(`\`${item.text}': ${error.message}`)
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
+      throw new ShellError(`\`${item.text}': ${error.message}`)
     throw error
   }
 }

@@ -38,7 +38,11 @@ export class Truncate extends Verb {
     }
     if (await (item.store as RemoteStore).fs.truncate(item.path, this.#length)) await this.#tellDone(item)
     else if (this.#wait) this.#waiting.push(item)
-    else await this.print(`Truncating ${item.text} to length: ${this.#length}. Wait for block recovery to complete before further updating this file.`, { path: item.path, length: this.#length, done: false })
+    else
+      await this.print(
+        `Truncating ${item.text} to length: ${this.#length}. Wait for block recovery to complete before further updating this file.`,
+        { path: item.path, length: this.#length, done: false },
+      )
   }
 
   async #waitFor(item: Item): Promise<void> {
