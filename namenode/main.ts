@@ -64,7 +64,9 @@ async function assemble(settings: Settings, env: Env, closer: Closer): Promise<R
   const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
   const engine = closer.use(new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate }))
   cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
-  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups: new Groups(env.clock), clusterId })
+  const groups = new Groups(env.clock)
+  void groups.prepare(engineSettings.superuser)
+  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId })
 
   const server = closer.use(createGrpcServer())
   const client = clientDoor(front, env.log)

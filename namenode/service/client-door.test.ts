@@ -64,6 +64,7 @@ function rawClient(namenode: RunningNamenode) {
     batches,
     say: (batch: Init<CallBatch>) => stream.write(callBatch.encode(batch)),
     cancel: () => stream.cancel(),
+    end: () => stream.end(),
     async until(enough: () => boolean) {
       while (!enough() && !ended) await new Promise<void>((resolve) => (wake = resolve))
     },
@@ -125,6 +126,15 @@ test('a stream that does not begin with a hello is refused', async () => {
   client.say({ calls: [{ id: 1, getFileInfo: { path: '/' } }] })
   await client.until(() => client.ended)
   expect(client.batches[0]?.welcome?.refused?.code).toBe('VERSION')
+})
+
+test('a client that closes its half is still answered what it asked, then the stream ends', async () => {
+  const namenode = await start()
+  const client = rawClient(namenode)
+  client.say({ hello: hello(), calls: [{ id: 1, mkdirs: { path: '/d', permission: 0o755 } }] })
+  client.end()
+  await client.until(() => client.ended)
+  expect(replies(client).map((reply) => [reply.id, reply.mkdirs?.value])).toEqual([[1, true]])
 })
 
 test('a call without a known method fails alone', async () => {

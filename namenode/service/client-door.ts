@@ -58,6 +58,8 @@ class ClientSession {
   /** The stream's own buffer is full. */
   #congested = false
   #paused = false
+  /** The client sends no more calls. */
+  #ending = false
 
   constructor(stream: Stream, front: Front, log: Logger) {
     this.#stream = stream
@@ -80,9 +82,7 @@ class ClientSession {
         return this.#run(batch.calls, phase.shared)
       case 'greeting':
         if (!batch.hello) return this.#refuse(new QuarryError('VERSION', 'The first message on this stream must be a hello.'))
-        this.#phase = { kind: 'looking-up', early: [...batch.calls] }
-        this.#pauseIfNeeded()
-        void this.#greet(batch.hello)
+        this.#greet(batch.hello, batch.calls)
         return
       case 'looking-up':
         phase.early.push(...batch.calls)
@@ -94,12 +94,20 @@ class ClientSession {
     }
   }
 
-  async #greet(hello: Hello): Promise<void> {
+  #greet(hello: Hello, early: readonly Call[]): void {
     const refusal = helloRefusal(hello)
     if (refusal) return this.#refuse(refusal)
-    await this.#front.groups.of(hello.user)
-    const phase = this.#phase
-    if (phase.kind !== 'looking-up') return
+    const wait = this.#front.prepare(hello.user)
+    if (!wait) return this.#serve(hello, early)
+    const phase: Phase = { kind: 'looking-up', early: [...early] }
+    this.#phase = phase
+    this.#pauseIfNeeded()
+    void wait.then(() => {
+      if (this.#phase === phase) this.#serve(hello, phase.early)
+    })
+  }
+
+  #serve(hello: Hello, early: readonly Call[]): void {
     const shared: SharedContext = {
       user: hello.user,
       realUser: hello.realUser,
@@ -110,7 +118,7 @@ class ClientSession {
     this.#phase = { kind: 'serving', shared }
     this.#replies.welcome({ protocol: protocolVersion, clusterId: this.#front.clusterId, poolId: this.#front.poolId })
     this.#flush()
-    this.#run(phase.early, shared)
+    this.#run(early, shared)
     this.#pauseIfNeeded()
   }
 
@@ -172,9 +180,12 @@ class ClientSession {
   }
 
   #flush(): void {
-    if (this.#phase.kind === 'closed' || this.#replies.bytes === 0) return
-    if (!this.#stream.write(this.#replies.finish())) this.#congested = true
-    this.#pauseIfNeeded()
+    if (this.#phase.kind === 'closed') return
+    if (this.#replies.bytes > 0 && !this.#stream.write(this.#replies.finish())) this.#congested = true
+    if (this.#ending && this.#inFlight === 0) {
+      this.#close()
+      this.#stream.end()
+    } else this.#pauseIfNeeded()
   }
 
   #drained(): void {
@@ -191,10 +202,8 @@ class ClientSession {
   }
 
   #ended(): void {
-    if (this.#phase.kind === 'closed') return
-    this.#flush()
-    this.#close()
-    this.#stream.end()
+    this.#ending = true
+    this.#scheduleFlush()
   }
 
   /** A reply that cannot be encoded is a bug of ours: the stream is of no use any more. */

@@ -79,6 +79,11 @@ export class Front {
     }
   }
 
+  /** What must be known before calls of a user can be decided; undefined when it is. The superuser passes every check anyway. */
+  prepare(user: string): Promise<unknown> | undefined {
+    return user === this.#settings.superuser ? undefined : this.groups.prepare(user)
+  }
+
   #counted(done: Done): Done {
     return (error, reply) => {
       this.counters.finished(error?.code)

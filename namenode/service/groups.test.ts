@@ -11,8 +11,9 @@ test('a user is asked for once, and again in the background after five minutes',
     asked.push(user)
     return Promise.resolve(answer)
   })
-  expect(await Promise.all([groups.of('u'), groups.of('u')])).toEqual([['a'], ['a']])
-  expect(await groups.of('u')).toEqual(['a'])
+  expect(await Promise.all([groups.prepare('u'), groups.prepare('u')])).toEqual([['a'], ['a']])
+  expect(groups.prepare('u')).toBeUndefined()
+  expect(groups.current('u')).toEqual(['a'])
   expect(asked).toEqual(['u'])
   answer = ['b']
   await clock.advance(300_000)
@@ -26,7 +27,7 @@ test('a look-up that fails leaves what was known', async () => {
   const clock = new VirtualClock()
   let fail = false
   const groups = new Groups(clock, () => (fail ? Promise.reject(new Error('no')) : Promise.resolve(['a'])))
-  await groups.of('u')
+  await groups.prepare('u')
   fail = true
   await clock.advance(300_000)
   groups.current('u')

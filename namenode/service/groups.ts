@@ -28,14 +28,13 @@ export class Groups {
     this.#lookup = lookup
   }
 
-  /** Resolves at once when the user was asked for lately. */
-  async of(user: string): Promise<readonly string[]> {
+  /** Undefined when the user's groups are known, else resolves when they are. */
+  prepare(user: string): Promise<readonly string[]> | undefined {
     const entry = this.#entry(user)
-    if (entry.atMs > 0) return this.current(user)
-    return this.#ask(user, entry)
+    return entry.atMs > 0 ? undefined : this.#ask(user, entry)
   }
 
-  /** What is known now; asks again in the background when that is old. For users that `of` has been called for. */
+  /** What is known now; asks again in the background when that is old. For users that were prepared. */
   current(user: string): readonly string[] {
     const entry = this.#entry(user)
     if (this.#clock.monotonicMs() - entry.atMs >= freshMs) void this.#ask(user, entry)
