@@ -78,7 +78,7 @@ module.exports = {
       to: { path: '^proto/gen/' },
     },
     packageOnlyIn('sqlite', 'better-sqlite3', ['^namenode/store/']),
-    packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$']),
+    packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$', '^datanode/workers/namenode-session\\.ts$']),
     packageOnlyIn('commander', 'commander|cli-progress', ['^cli/']),
     packageOnlyIn('sql-engine', '@duckdb/[^/]+|hyparquet|hyparquet-compressors|parquet-wasm', ['^compute/', '^cli/commands/demo', '^cli/demo/']),
     { name: 'declared-packages', severity: 'error', from: { pathNot: [tests, '^(test|bench|scripts)/', 'vitest\\.config\\.ts$'] }, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] } },
