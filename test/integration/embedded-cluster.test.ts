@@ -48,6 +48,17 @@ describe('quarry up --detach', () => {
     expect(readFileSync(sandbox.path('out.bin')).equals(bytes)).toBe(true)
   })
 
+  it('started twice at the same moment, one gets the directory and the other hears who has it', async () => {
+    await using sandbox = new Sandbox()
+    const args = ['up', '--dir', sandbox.path('cluster'), '--datanodes', '1', '--detach', '--json']
+    const outcomes = await Promise.all([sandbox.quarry(args), sandbox.quarry(args)])
+    const winner = outcomes.find((outcome) => outcome.code === 0)
+    const loser = outcomes.find((outcome) => outcome.code !== 0)
+    expect(loser?.stderr).toContain('is in use by process')
+    expect(JSON.parse(winner?.stdout ?? '')).toMatchObject({ dir: sandbox.path('cluster') })
+    expect((await status(sandbox)).state).toBe('ready')
+  })
+
   it('finds the cluster of QUARRY_DIR when a command names none', async () => {
     await using sandbox = new Sandbox()
     await sandbox.up({ args: ['--datanodes', '1'] })
