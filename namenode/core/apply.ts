@@ -25,7 +25,23 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
       if (edit.replaces !== undefined) removeTree(tx, edit.replaces, atMs, effects)
       const parent = edit.parents === undefined ? edit.parent : makeParents(tx, edit.parent, edit.parents, edit.owner, atMs)
       const group = directoryOf(tx, parent).group
-      tx.putInode(makeFile(edit.id, parent, edit.name, edit.permission, edit.owner, group, atMs, atMs, edit.replication, edit.blockSize, 0, 0, edit.holder))
+      tx.putInode(
+        makeFile(
+          edit.id,
+          parent,
+          edit.name,
+          edit.permission,
+          edit.owner,
+          group,
+          atMs,
+          atMs,
+          edit.replication,
+          edit.blockSize,
+          0,
+          0,
+          edit.holder,
+        ),
+      )
       addEntry(tx, parent, 1, atMs, 1, 0, 0, 0)
       const counters = tx.counters()
       tx.setCounters({ nextInodeId: edit.id + 1, files: counters.files + 1 })
@@ -61,7 +77,23 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
         if (edit.commits !== undefined) commitBlock(tx, file, edit.commits, effects)
         if (edit.drops !== undefined) dropBlock(tx, file, edit.drops, effects)
         const now = fileOf(tx, edit.id)
-        tx.putInode(makeFile(now.id, now.parentId, now.name, now.permission, now.owner, now.group, atMs, now.atimeMs, now.replication, now.blockSize, now.length, now.storagePolicy, ''))
+        tx.putInode(
+          makeFile(
+            now.id,
+            now.parentId,
+            now.name,
+            now.permission,
+            now.owner,
+            now.group,
+            atMs,
+            now.atimeMs,
+            now.replication,
+            now.blockSize,
+            now.length,
+            now.storagePolicy,
+            '',
+          ),
+        )
       })
       effects.push({ kind: 'file-closed', blocks: tx.blocks(file.id), replication }, { kind: 'lease-released', fileId: file.id })
       return
@@ -113,15 +145,26 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
       return patchInode(tx, edit.id, { permission: edit.permission })
     case 'setOwner': {
       const inode = inodeOf(tx, edit.id)
-      return patchInode(tx, edit.id, { owner: edit.owner === '' ? inode.owner : edit.owner, group: edit.group === '' ? inode.group : edit.group })
+      return patchInode(tx, edit.id, {
+        owner: edit.owner === '' ? inode.owner : edit.owner,
+        group: edit.group === '' ? inode.group : edit.group,
+      })
     }
     case 'setTimes': {
       const inode = inodeOf(tx, edit.id)
-      return patchInode(tx, edit.id, { mtimeMs: edit.mtimeMs === -1 ? inode.mtimeMs : edit.mtimeMs, atimeMs: edit.atimeMs === -1 ? inode.atimeMs : edit.atimeMs })
+      return patchInode(tx, edit.id, {
+        mtimeMs: edit.mtimeMs === -1 ? inode.mtimeMs : edit.mtimeMs,
+        atimeMs: edit.atimeMs === -1 ? inode.atimeMs : edit.atimeMs,
+      })
     }
     case 'setQuota': {
       const directory = directoryOf(tx, edit.id)
-      tx.putInode(patchDirectory(directory, { nameQuota: edit.names === -2 ? directory.nameQuota : edit.names, spaceQuota: edit.space === -2 ? directory.spaceQuota : edit.space }))
+      tx.putInode(
+        patchDirectory(directory, {
+          nameQuota: edit.names === -2 ? directory.nameQuota : edit.names,
+          spaceQuota: edit.space === -2 ? directory.spaceQuota : edit.space,
+        }),
+      )
       return
     }
     default:
@@ -155,14 +198,26 @@ function blockOf(tx: NamespaceTx, blockId: number): BlockRecord {
   return block
 }
 
-function patchInode(tx: NamespaceTx, id: number, patch: Partial<Pick<Inode, 'permission' | 'owner' | 'group' | 'mtimeMs' | 'atimeMs'>>): void {
+function patchInode(
+  tx: NamespaceTx,
+  id: number,
+  patch: Partial<Pick<Inode, 'permission' | 'owner' | 'group' | 'mtimeMs' | 'atimeMs'>>,
+): void {
   const inode = inodeOf(tx, id)
   tx.putInode(inode.kind === 'file' ? patchFile(inode, patch) : patchDirectory(inode, patch))
 }
 
 // --- directories ------------------------------------------------------------------------------------------------------------
 
-function makeOneDirectory(tx: NamespaceTx, parentId: number, name: string, id: number, owner: string, permission: number, atMs: number): void {
+function makeOneDirectory(
+  tx: NamespaceTx,
+  parentId: number,
+  name: string,
+  id: number,
+  owner: string,
+  permission: number,
+  atMs: number,
+): void {
   const group = directoryOf(tx, parentId).group
   tx.putInode(makeDirectory(id, parentId, name, permission, owner, group, atMs, 0, emptyTotals, 0, -1, -1))
   addEntry(tx, parentId, 1, atMs, 0, 1, 0, 0)
@@ -190,7 +245,8 @@ function changeFile(tx: NamespaceTx, before: FileInode, change: () => void): voi
   addTotals(tx, after.parentId, 0, 0, after.length - before.length, fileSpace(tx, after) - space)
 }
 
-const withState = (block: BlockRecord, state: BlockRecord['state']): BlockRecord => makeBlock(block.blockId, block.fileId, block.index, block.genstamp, block.length, state)
+const withState = (block: BlockRecord, state: BlockRecord['state']): BlockRecord =>
+  makeBlock(block.blockId, block.fileId, block.index, block.genstamp, block.length, state)
 
 function setBlockLength(tx: NamespaceTx, file: FileInode, block: BlockRecord, length: number, state: BlockRecord['state']): BlockRecord {
   const next = makeBlock(block.blockId, block.fileId, block.index, block.genstamp, length, state)
@@ -275,7 +331,15 @@ function removeEmptied(tx: NamespaceTx, file: FileInode, atMs: number): void {
 
 // --- trees ------------------------------------------------------------------------------------------------------------------
 
-function rename(tx: NamespaceTx, id: number, parentId: number, name: string, replaces: number | undefined, atMs: number, effects: Effect[]): void {
+function rename(
+  tx: NamespaceTx,
+  id: number,
+  parentId: number,
+  name: string,
+  replaces: number | undefined,
+  atMs: number,
+  effects: Effect[],
+): void {
   if (replaces !== undefined) removeTree(tx, replaces, atMs, effects)
   const inode = inodeOf(tx, id)
   const totals = subtreeTotals(tx, inode)
@@ -300,7 +364,7 @@ function removeTree(tx: NamespaceTx, id: number, atMs: number, effects: Effect[]
   const open: Inode[] = [top]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     if (at.kind === 'directory' && at.children > 0) {
-      for (let after = ''; ; ) {
+      for (let after = ''; ;) {
         const page = tx.children(at.id, after, PAGE)
         for (const child of page) open.push(child)
         if (page.length < PAGE) break
@@ -346,7 +410,7 @@ function bury(tx: NamespaceTx, id: number, atMs: number): void {
 
 /** Removes up to `records` records of buried trees, leaves first, in the order of listings. */
 function reap(tx: NamespaceTx, records: number, atMs: number, effects: Effect[]): void {
-  for (let left = records; left > 0; ) {
+  for (let left = records; left > 0;) {
     let directory = directoryOf(tx, graveyardInodeId)
     let page = tx.children(directory.id, '', left)
     for (let below = page.find(hasEntries); below?.kind === 'directory'; below = page.find(hasEntries)) {

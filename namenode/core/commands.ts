@@ -53,5 +53,12 @@ export function plan(context: PlanContext, command: Command): Planned {
 
 /** Calls that must happen at most once: a retry gets the first answer (HDFS: ClientProtocol's @AtMostOnce). */
 export const atMostOnce: ReadonlySet<Method> = new Set<Method>([
-  'create', 'append', 'concat', 'rename', 'rename2', 'delete', 'updatePipeline', 'truncate',
+  'create',
+  'append',
+  'concat',
+  'rename',
+  'rename2',
+  'delete',
+  'updatePipeline',
+  'truncate',
 ])

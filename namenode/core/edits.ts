@@ -19,10 +19,39 @@ export interface BlockCommit {
 
 export type Edit =
   | { readonly op: 'format'; readonly owner: string; readonly group: string; readonly permission: number }
-  | { readonly op: 'mkdirs'; readonly path: string; readonly parent: number; readonly owner: string; readonly permission: number; readonly name: string; readonly id: number; readonly parents?: NewDirectories }
-  | { readonly op: 'create'; readonly path: string; readonly parent: number; readonly owner: string; readonly permission: number; readonly name: string; readonly id: number; readonly parents?: NewDirectories; readonly replication: number; readonly blockSize: number; readonly holder: string; readonly replaces?: number }
+  | {
+      readonly op: 'mkdirs'
+      readonly path: string
+      readonly parent: number
+      readonly owner: string
+      readonly permission: number
+      readonly name: string
+      readonly id: number
+      readonly parents?: NewDirectories
+    }
+  | {
+      readonly op: 'create'
+      readonly path: string
+      readonly parent: number
+      readonly owner: string
+      readonly permission: number
+      readonly name: string
+      readonly id: number
+      readonly parents?: NewDirectories
+      readonly replication: number
+      readonly blockSize: number
+      readonly holder: string
+      readonly replaces?: number
+    }
   | { readonly op: 'append'; readonly path: string; readonly id: number; readonly holder: string; readonly reopens?: number }
-  | { readonly op: 'addBlock'; readonly path: string; readonly id: number; readonly blockId: number; readonly genstamp: number; readonly commits?: BlockCommit }
+  | {
+      readonly op: 'addBlock'
+      readonly path: string
+      readonly id: number
+      readonly blockId: number
+      readonly genstamp: number
+      readonly commits?: BlockCommit
+    }
   | { readonly op: 'abandonBlock'; readonly path: string; readonly id: number; readonly blockId: number }
   | { readonly op: 'close'; readonly path: string; readonly id: number; readonly commits?: BlockCommit; readonly drops?: number }
   | { readonly op: 'fsync'; readonly path: string; readonly id: number; readonly blockId: number; readonly length: number }
@@ -31,7 +60,15 @@ export type Edit =
   | { readonly op: 'recoverBlock'; readonly path: string; readonly id: number; readonly blockId: number; readonly genstamp: number }
   | { readonly op: 'truncate'; readonly path: string; readonly id: number; readonly length: number; readonly tail?: number }
   | { readonly op: 'concat'; readonly path: string; readonly id: number; readonly sources: readonly number[] }
-  | { readonly op: 'rename'; readonly source: string; readonly target: string; readonly id: number; readonly parent: number; readonly name: string; readonly replaces?: number }
+  | {
+      readonly op: 'rename'
+      readonly source: string
+      readonly target: string
+      readonly id: number
+      readonly parent: number
+      readonly name: string
+      readonly replaces?: number
+    }
   /** `later`: the tree goes to the graveyard, and `reap` edits remove its records. */
   | { readonly op: 'delete'; readonly path: string; readonly id: number; readonly later?: true }
   | { readonly op: 'reap'; readonly records: number }
@@ -40,8 +77,6 @@ export type Edit =
   | { readonly op: 'setOwner'; readonly path: string; readonly id: number; readonly owner: string; readonly group: string }
   | { readonly op: 'setTimes'; readonly path: string; readonly id: number; readonly mtimeMs: number; readonly atimeMs: number }
   | { readonly op: 'setQuota'; readonly path: string; readonly id: number; readonly names: number; readonly space: number }
-
-export type EditOp = Edit['op']
 
 export interface EditRecord {
   readonly txid: number

@@ -40,9 +40,15 @@ describe('Engine', () => {
     await quarry.write('/kept')
     store.failNextCommit = new QuarryError('DISK_FULL', 'full')
     const results = await Promise.allSettled([
-      quarry.call('mkdirs', { path: '/a' }), quarry.call('delete', { path: '/kept' }), quarry.call('mkdirs', { path: '/b' }),
+      quarry.call('mkdirs', { path: '/a' }),
+      quarry.call('delete', { path: '/kept' }),
+      quarry.call('mkdirs', { path: '/b' }),
     ])
-    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as QuarryError).code : 'ok'))).toEqual(['DISK_FULL', 'DISK_FULL', 'DISK_FULL'])
+    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as QuarryError).code : 'ok'))).toEqual([
+      'DISK_FULL',
+      'DISK_FULL',
+      'DISK_FULL',
+    ])
     expect(await quarry.names('/')).toEqual(['kept'])
     await quarry.call('mkdirs', { path: '/a' })
     expect(await quarry.names('/')).toEqual(['a', 'kept'])
@@ -145,9 +151,15 @@ describe('Engine', () => {
     const quarry = new Harness()
     await quarry.call('mkdirs', { path: '/a' })
     const { edits, lastTxid, firstKeptTxid } = await quarry.call('getEdits', {})
-    expect({ ops: edits.map((edit) => edit.op), lastTxid, firstKeptTxid }).toEqual({ ops: ['format', 'mkdirs'], lastTxid: 2, firstKeptTxid: 1 })
+    expect({ ops: edits.map((edit) => edit.op), lastTxid, firstKeptTxid }).toEqual({
+      ops: ['format', 'mkdirs'],
+      lastTxid: 2,
+      firstKeptTxid: 1,
+    })
     expect((await quarry.fails('getEdits', {}, { user: 'bob' })).code).toBe('PERMISSION_DENIED')
-    expect(formatEdit(quarry.engine.editsAfter(1, 1)[0]!)).toBe('{"txid":2,"at":"2023-11-14T22:13:20.000Z","op":"mkdirs","path":"/a","parent":16385,"owner":"root","permission":493,"name":"a","id":16386}')
+    expect(formatEdit(quarry.engine.editsAfter(1, 1)[0]!)).toBe(
+      '{"txid":2,"at":"2023-11-14T22:13:20.000Z","op":"mkdirs","path":"/a","parent":16385,"owner":"root","permission":493,"name":"a","id":16386}',
+    )
   })
 
   it('remembers the access time of an opened file, no more often than its precision', async () => {

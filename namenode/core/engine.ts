@@ -11,7 +11,14 @@
 //   E3  an error inside apply is a bug: nothing of the batch is kept and the engine answers nothing but INTERNAL from then on
 import { AssertionError } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import { commitBatchMax, completeWaitMs, graveyardInodeId, removeAtOnceMax, retryCacheEntriesMax, retryCacheMs } from '../../common/limits.ts'
+import {
+  commitBatchMax,
+  completeWaitMs,
+  graveyardInodeId,
+  removeAtOnceMax,
+  retryCacheEntriesMax,
+  retryCacheMs,
+} from '../../common/limits.ts'
 import type { Env } from '../../common/env.ts'
 import type { CallContext, Command, Init, Method, ReplyOf, Request } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
@@ -99,7 +106,9 @@ export class Engine {
   /** Decides, commits with its neighbours, answers. Rejects with a QuarryError. */
   submit<M extends Method>(context: CallContext, method: M, request: Request<M>): Promise<Init<ReplyOf<M>>> {
     return new Promise((resolve, reject) => {
-      this.submitCallback(context, { method, request } as unknown as Command, (error, reply) => (error === undefined ? resolve(reply as Init<ReplyOf<M>>) : reject(error)))
+      this.submitCallback(context, { method, request } as unknown as Command, (error, reply) =>
+        error === undefined ? resolve(reply as Init<ReplyOf<M>>) : reject(error),
+      )
     })
   }
 
@@ -188,7 +197,9 @@ export class Engine {
 
   #touch(edit: Edit): void {
     if (this.#queue.length < queueMax) {
-      this.#internal((context) => ('id' in edit && context.view.inode(edit.id)?.kind === 'file' ? { reply: nobody, edit } : { reply: nobody }))
+      this.#internal((context) =>
+        'id' in edit && context.view.inode(edit.id)?.kind === 'file' ? { reply: nobody, edit } : { reply: nobody },
+      )
     }
   }
 
@@ -258,12 +269,17 @@ export class Engine {
 
   /** Plans and applies one command; what it throws ends the batch. */
   #run(
-    pending: Pending, atMs: number, firstTxid: number, records: EditRecord[], effects: Effect[],
-    answers: { done: Done; error: QuarryError | undefined; reply: object }[], cached: string[],
+    pending: Pending,
+    atMs: number,
+    firstTxid: number,
+    records: EditRecord[],
+    effects: Effect[],
+    answers: { done: Done; error: QuarryError | undefined; reply: object }[],
+    cached: string[],
   ): void {
     const { key, done, context } = pending
     if (key !== '') {
-      const before = this.#retries.get(key) ?? (context.retryCount > 0 ? this.#replyBeforeRestart(key) : undefined)
+      const before = this.#retries.get(key) ?? (context.retryCount > 0 ? this.#replyBeforeRestart(key, context.remoteAddress) : undefined)
       if (before !== undefined) {
         answers.push({ done, error: undefined, reply: before })
         return
@@ -279,9 +295,10 @@ export class Engine {
       }
       if (planned.wait !== undefined && this.#wait(pending, planned.wait, atMs)) return
       if (planned.edit !== undefined) {
-        const record: EditRecord = key === '' || planned.again === true
-          ? { txid: firstTxid + records.length, atMs, edit: planned.edit }
-          : { txid: firstTxid + records.length, atMs, edit: planned.edit, clientId: context.clientId, callId: context.callId }
+        const record: EditRecord =
+          key === '' || planned.again === true
+            ? { txid: firstTxid + records.length, atMs, edit: planned.edit }
+            : { txid: firstTxid + records.length, atMs, edit: planned.edit, clientId: context.clientId, callId: context.callId }
         if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
         const firstEffect = effects.length
         apply(this.#store.tx, planned.edit, atMs, effects)
@@ -325,8 +342,15 @@ export class Engine {
   }
 
   #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly string[], batch: readonly Pending[]): void {
-    const failure = isBug(error) ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error }) : toQuarryError(error)
-    this.#env.log.error('engine.batch.failed', { code: failure.code, message: failure.message, commands: batch.length, stack: error instanceof Error ? error.stack : undefined })
+    const failure = isBug(error)
+      ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error })
+      : toQuarryError(error)
+    this.#env.log.error('engine.batch.failed', {
+      code: failure.code,
+      message: failure.message,
+      commands: batch.length,
+      stack: error instanceof Error ? error.stack : undefined,
+    })
     for (const key of cached) this.#retries.delete(key)
     const reached = new Set(answers.map((answer) => answer.done))
     if (isBug(error)) {
@@ -341,20 +365,40 @@ export class Engine {
       this.#store.rollback()
       this.#openLeases()
     } catch (rollbackError) {
-      this.#failure ??= new QuarryError('INTERNAL', `The namenode could not go back to its last commit: ${toQuarryError(rollbackError).message}`, {}, { cause: rollbackError })
+      this.#failure ??= new QuarryError(
+        'INTERNAL',
+        `The namenode could not go back to its last commit: ${toQuarryError(rollbackError).message}`,
+        {},
+        { cause: rollbackError },
+      )
     }
     for (const done of reached) done(failure, nobody)
   }
 
   #explain(error: unknown, method: string): QuarryError {
     const explained = toQuarryError(error)
-    if (explained.code === 'INTERNAL') this.#env.log.error('engine.plan.failed', { method, message: explained.message, stack: error instanceof Error ? error.stack : undefined })
+    if (explained.code === 'INTERNAL')
+      this.#env.log.error('engine.plan.failed', {
+        method,
+        message: explained.message,
+        stack: error instanceof Error ? error.stack : undefined,
+      })
     return explained
   }
 
   #planContext(context: CallContext, atMs: number): PlanContext {
     const { settings, superuser, poolId } = this.#settings
-    return { view: this.#store.tx, cluster: this.#cluster, leases: this.leases, settings, superuser, poolId, removeAtOnceMax: this.#settings.removeAtOnceMax ?? removeAtOnceMax, caller: callerOf(context, this.#settings), atMs }
+    return {
+      view: this.#store.tx,
+      cluster: this.#cluster,
+      leases: this.leases,
+      settings,
+      superuser,
+      poolId,
+      removeAtOnceMax: this.#settings.removeAtOnceMax ?? removeAtOnceMax,
+      caller: callerOf(context, this.#settings),
+      atMs,
+    }
   }
 
   // --- start and upkeep -----------------------------------------------------------------------------------------------------
@@ -370,7 +414,7 @@ export class Engine {
   #openLeases(): void {
     this.leases.clear()
     const nowMs = this.#env.clock.nowMs()
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const page = this.#store.tx.openFiles(after, 1000)
       for (const file of page) this.leases.open(file.holder, file.id, nowMs)
       if (page.length < 1000) return
@@ -382,7 +426,7 @@ export class Engine {
    * After a restart the replies of the last minutes are told from the edits, when the first repeated call asks for one: no start
    * has to wait for it, and most never need it.
    */
-  #replyBeforeRestart(key: string): object | undefined {
+  #replyBeforeRestart(key: string, address: string): object | undefined {
     if (this.#env.clock.nowMs() - this.#startedMs >= retryCacheMs) {
       this.#oldEdits?.clear()
       return undefined
@@ -390,7 +434,11 @@ export class Engine {
     if (this.#oldEdits === undefined) {
       this.#oldEdits = new Map()
       const sinceMs = this.#env.clock.nowMs() - retryCacheMs
-      for (let last = this.#startTxid; last >= this.#store.firstKeptTxid() && this.#oldEdits.size < retryCacheEntriesMax; last -= REFILL_PAGE) {
+      for (
+        let last = this.#startTxid;
+        last >= this.#store.firstKeptTxid() && this.#oldEdits.size < retryCacheEntriesMax;
+        last -= REFILL_PAGE
+      ) {
         const page = this.#store.editsAfter(Math.max(0, last - REFILL_PAGE), REFILL_PAGE).filter((record) => record.txid <= last)
         for (const record of page) {
           if (record.clientId !== undefined && record.atMs >= sinceMs) this.#oldEdits.set(`${record.clientId}:${record.callId}`, record)
@@ -399,7 +447,9 @@ export class Engine {
       }
     }
     const record = this.#oldEdits.get(key)
-    return record === undefined || this.#env.clock.nowMs() - record.atMs >= retryCacheMs ? undefined : replyOfEdit(record, this.#store.tx)
+    return record === undefined || this.#env.clock.nowMs() - record.atMs >= retryCacheMs
+      ? undefined
+      : replyOfEdit(record, this.#store.tx, this.#cluster, address)
   }
 
   #trim(): void {
@@ -419,5 +469,12 @@ export class Engine {
 const isBug = (error: unknown): boolean => error instanceof AssertionError || !(error instanceof QuarryError)
 
 const internalContext = (superuser: string): CallContext => ({
-  user: superuser, realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: 'internal',
+  user: superuser,
+  realUser: '',
+  groups: [],
+  remoteAddress: '',
+  clientId: '',
+  callId: 0,
+  retryCount: 0,
+  callerContext: 'internal',
 })

@@ -8,9 +8,25 @@ const encoder = new TextEncoder()
 
 export function emptyListing(exists: boolean): ListingReply {
   return {
-    exists, isFile: false, more: false, entries: 0, names: new Uint8Array(0), nameLengths: [], kindPermission: [], length: [],
-    mtimeMs: [], atimeMs: [], owner: [], group: [], principals: [], replication: [], blockSize: [], fileId: [], children: [],
-    locations: [], storagePolicy: [],
+    exists,
+    isFile: false,
+    more: false,
+    entries: 0,
+    names: new Uint8Array(0),
+    nameLengths: [],
+    kindPermission: [],
+    length: [],
+    mtimeMs: [],
+    atimeMs: [],
+    owner: [],
+    group: [],
+    principals: [],
+    replication: [],
+    blockSize: [],
+    fileId: [],
+    children: [],
+    locations: [],
+    storagePolicy: [],
   }
 }
 

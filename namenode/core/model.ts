@@ -175,8 +175,18 @@ export interface ClusterPort {
 
 /** What the block layer must know of a committed change. All of it can be derived again from the records after a crash. */
 export type Effect =
-  | { readonly kind: 'block-allocated'; readonly block: BlockRecord; readonly replication: number; readonly targets: readonly ReplicaLocation[] }
-  | { readonly kind: 'pipeline-updated'; readonly block: BlockRecord; readonly replication: number; readonly targets: readonly ReplicaLocation[] }
+  | {
+      readonly kind: 'block-allocated'
+      readonly block: BlockRecord
+      readonly replication: number
+      readonly targets: readonly ReplicaLocation[]
+    }
+  | {
+      readonly kind: 'pipeline-updated'
+      readonly block: BlockRecord
+      readonly replication: number
+      readonly targets: readonly ReplicaLocation[]
+    }
   | { readonly kind: 'block-committed'; readonly block: BlockRecord; readonly replication: number }
   | { readonly kind: 'file-closed'; readonly blocks: readonly BlockRecord[]; readonly replication: number }
   | { readonly kind: 'blocks-deleted'; readonly blocks: readonly Block[] }
@@ -186,4 +196,10 @@ export type Effect =
    * The writer is gone and no replica is finalised: stop any writer of these replicas, cut them to `length`, finalise them under
    * `genstamp`, then tell Engine.blockRecovered. Repeated by the engine while nothing is heard.
    */
-  | { readonly kind: 'recover-block'; readonly block: BlockRecord; readonly genstamp: number; readonly length: number; readonly replicas: readonly ReportedReplica[] }
+  | {
+      readonly kind: 'recover-block'
+      readonly block: BlockRecord
+      readonly genstamp: number
+      readonly length: number
+      readonly replicas: readonly ReportedReplica[]
+    }

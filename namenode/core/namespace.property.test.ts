@@ -22,7 +22,16 @@ const lengths = fc.array(fc.integer({ min: 1, max: BLOCK }), { maxLength: 3 })
 const holder = fc.constantFrom('h1', 'h2')
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('write' as const), path, lengths, replication: fc.integer({ min: 1, max: 3 }), overwrite: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('write' as const),
+      path,
+      lengths,
+      replication: fc.integer({ min: 1, max: 3 }),
+      overwrite: fc.boolean(),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('mkdirs' as const), path }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('open' as const), path, holder, length: fc.integer({ min: 0, max: BLOCK }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('close' as const), path, holder }) },
@@ -30,7 +39,15 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('rename' as const), path, to: path }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('rename2' as const), path, to: path, overwrite: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), path }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('setQuota' as const), path, names: fc.integer({ min: 1, max: 12 }), space: fc.integer({ min: 0, max: 12 * BLOCK }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('setQuota' as const),
+      path,
+      names: fc.integer({ min: 1, max: 12 }),
+      space: fc.integer({ min: 0, max: 12 * BLOCK }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clearQuota' as const), path }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('setReplication' as const), path, replication: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('truncate' as const), path, keep: fc.integer({ min: 0, max: 3 }) }) },
@@ -65,9 +82,13 @@ async function run(quarry: Harness, one: Step): Promise<void> {
       return
     }
     case 'close': {
-      const file = (await quarry.stat(one.path))
+      const file = await quarry.stat(one.path)
       const last = file === null ? undefined : quarry.store.tx.blocks(file.fileId).at(-1)
-      await attempt('complete', { path: one.path, holder: one.holder, last: last === undefined ? null : { blockId: last.blockId, genstamp: last.genstamp, length: last.length } })
+      await attempt('complete', {
+        path: one.path,
+        holder: one.holder,
+        last: last === undefined ? null : { blockId: last.blockId, genstamp: last.genstamp, length: last.length },
+      })
       return
     }
     case 'append':
@@ -129,7 +150,12 @@ function quotaStates(view: NamespaceView): Map<number, QuotaState> {
   const states = new Map<number, QuotaState>()
   for (const record of walk(view, rootInodeId)) {
     if ('kind' in record && record.kind === 'directory' && (record.nameQuota >= 0 || record.spaceQuota >= 0)) {
-      states.set(record.id, { names: record.nameQuota, space: record.spaceQuota, usedNames: record.totals.files + record.totals.directories, usedSpace: record.totals.space })
+      states.set(record.id, {
+        names: record.nameQuota,
+        space: record.spaceQuota,
+        usedNames: record.totals.files + record.totals.directories,
+        usedSpace: record.totals.space,
+      })
     }
   }
   return states
@@ -163,7 +189,11 @@ async function play(store: NamespaceStore, steps: readonly Step[]): Promise<void
   }
   checkTotals(store.tx, graveyardInodeId)
   const { totals } = store.tx.inode(rootInodeId) as { totals: DirectoryTotals }
-  expect(store.tx.counters()).toMatchObject({ files: totals.files, directories: totals.directories, blocks: store.tx.blocksFrom(0, 100_000).length })
+  expect(store.tx.counters()).toMatchObject({
+    files: totals.files,
+    directories: totals.directories,
+    blocks: store.tx.blocksFrom(0, 100_000).length,
+  })
   checkReplay(store)
 }
 
@@ -176,7 +206,10 @@ function checkReplay(store: NamespaceStore): void {
 
 describe('the namespace under random operations', () => {
   it('keeps totals, quotas and the edit log true in memory', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 120 }), (steps) => play(new MemoryStore(), steps)), { numRuns: 300 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 120 }), (steps) => play(new MemoryStore(), steps)),
+      { numRuns: 300 },
+    )
   })
 
   it('keeps them true in SQLite with next to no cache', async () => {

@@ -40,7 +40,11 @@ const describe = (path: string, inode: Inode): string =>
   `"${path}":${inode.owner}:${inode.group}:${inode.kind === 'directory' ? 'd' : '-'}${permissionText(inode.permission)}`
 
 function denied(caller: Caller, access: number, path: string, inode: Inode): QuarryError {
-  return new QuarryError('PERMISSION_DENIED', `Permission denied: user=${caller.user}, access=${ACTION_NAMES[access]}, inode=${describe(path, inode)}`, { user: caller.user, path })
+  return new QuarryError(
+    'PERMISSION_DENIED',
+    `Permission denied: user=${caller.user}, access=${ACTION_NAMES[access]}, inode=${describe(path, inode)}`,
+    { user: caller.user, path },
+  )
 }
 
 export function requireAccess(caller: Caller, inode: Inode, access: number, path: string): void {
@@ -95,30 +99,46 @@ function checkSticky(caller: Caller, resolved: Resolved): void {
   if (last === undefined || names.length === 0) return
   const parent = nodes[names.length - 1]!
   if ((parent.permission & 0o1000) === 0 || parent.owner === caller.user || last.owner === caller.user) return
-  throw new QuarryError('PERMISSION_DENIED', `Permission denied by sticky bit: user=${caller.user}, path=${describe(resolved.path, last)}, parent=${describe(pathOfNode(resolved, names.length - 1), parent)}`, { user: caller.user, path: resolved.path })
+  throw new QuarryError(
+    'PERMISSION_DENIED',
+    `Permission denied by sticky bit: user=${caller.user}, path=${describe(resolved.path, last)}, parent=${describe(pathOfNode(resolved, names.length - 1), parent)}`,
+    { user: caller.user, path: resolved.path },
+  )
 }
 
 export function requireOwner(caller: Caller, inode: Inode, path: string): void {
   if (caller.isSuper || inode.owner === caller.user) return
-  throw new QuarryError('PERMISSION_DENIED', `Permission denied. user=${caller.user} is not the owner of inode=${path}`, { user: caller.user, path })
+  throw new QuarryError('PERMISSION_DENIED', `Permission denied. user=${caller.user} is not the owner of inode=${path}`, {
+    user: caller.user,
+    path,
+  })
 }
 
 export function requireSuper(caller: Caller): void {
   if (caller.isSuper) return
-  throw new QuarryError('PERMISSION_DENIED', `Access denied for user ${caller.user}. Superuser privilege is required`, { user: caller.user })
+  throw new QuarryError('PERMISSION_DENIED', `Access denied for user ${caller.user}. Superuser privilege is required`, {
+    user: caller.user,
+  })
 }
 
 const WALK_PAGE = 1000
 
 /** The same access to a directory and to every directory below it; `skipEmpty`: a directory without entries needs none. */
-export function checkSubtree(view: NamespaceView, caller: Caller, top: DirectoryInode, path: string, access: number, skipEmpty: boolean): void {
+export function checkSubtree(
+  view: NamespaceView,
+  caller: Caller,
+  top: DirectoryInode,
+  path: string,
+  access: number,
+  skipEmpty: boolean,
+): void {
   if (caller.isSuper) return
   const open: { directory: DirectoryInode; path: string }[] = [{ directory: top, path }]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     const { directory } = at
     if (!(skipEmpty && directory.children === 0)) requireAccess(caller, directory, access, at.path)
     if (directory.totals.directories === 1) continue
-    for (let after = ''; ; ) {
+    for (let after = ''; ;) {
       const page = view.children(directory.id, after, WALK_PAGE)
       for (const child of page) {
         if (child.kind === 'directory') open.push({ directory: child, path: `${at.path === '/' ? '' : at.path}/${child.name}` })

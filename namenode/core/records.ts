@@ -3,20 +3,63 @@
 import type { BlockRecord, BlockState, DirectoryInode, DirectoryTotals, FileInode } from './model.ts'
 
 export function makeDirectory(
-  id: number, parentId: number, name: string, permission: number, owner: string, group: string, mtimeMs: number, atimeMs: number,
-  totals: DirectoryTotals, children: number, nameQuota: number, spaceQuota: number,
+  id: number,
+  parentId: number,
+  name: string,
+  permission: number,
+  owner: string,
+  group: string,
+  mtimeMs: number,
+  atimeMs: number,
+  totals: DirectoryTotals,
+  children: number,
+  nameQuota: number,
+  spaceQuota: number,
 ): DirectoryInode {
   return { kind: 'directory', id, parentId, name, permission, owner, group, mtimeMs, atimeMs, totals, children, nameQuota, spaceQuota }
 }
 
 export function makeFile(
-  id: number, parentId: number, name: string, permission: number, owner: string, group: string, mtimeMs: number, atimeMs: number,
-  replication: number, blockSize: number, length: number, storagePolicy: number, holder: string,
+  id: number,
+  parentId: number,
+  name: string,
+  permission: number,
+  owner: string,
+  group: string,
+  mtimeMs: number,
+  atimeMs: number,
+  replication: number,
+  blockSize: number,
+  length: number,
+  storagePolicy: number,
+  holder: string,
 ): FileInode {
-  return { kind: 'file', id, parentId, name, permission, owner, group, mtimeMs, atimeMs, replication, blockSize, length, storagePolicy, holder }
+  return {
+    kind: 'file',
+    id,
+    parentId,
+    name,
+    permission,
+    owner,
+    group,
+    mtimeMs,
+    atimeMs,
+    replication,
+    blockSize,
+    length,
+    storagePolicy,
+    holder,
+  }
 }
 
-export function makeBlock(blockId: number, fileId: number, index: number, genstamp: number, length: number, state: BlockState): BlockRecord {
+export function makeBlock(
+  blockId: number,
+  fileId: number,
+  index: number,
+  genstamp: number,
+  length: number,
+  state: BlockState,
+): BlockRecord {
   return { blockId, fileId, index, genstamp, length, state }
 }
 

@@ -8,7 +8,7 @@ const PAGE = 1000
 /** Applies all edits that `from` still has after `into`'s last transaction; the number of edits applied. */
 export function replay(from: NamespaceStore, into: NamespaceStore): number {
   let applied = 0
-  for (let after = into.tx.counters().lastTxid; ; ) {
+  for (let after = into.tx.counters().lastTxid; ;) {
     const page = from.editsAfter(after, PAGE)
     if (page.length === 0) return applied
     applyEdits(into, page)
@@ -31,7 +31,7 @@ export function* walk(view: NamespaceView, id: number): Generator<Inode | BlockR
     yield* view.blocks(id)
     return
   }
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const page = view.children(id, after, PAGE)
     for (const child of page) yield* walk(view, child.id)
     if (page.length < PAGE) return

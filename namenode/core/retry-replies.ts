@@ -1,11 +1,11 @@
 // The reply that an edit's command got, told from the edit: refills the retry cache after a restart.
 import type { EditRecord } from './edits.ts'
-import type { NamespaceView } from './model.ts'
+import type { ClusterPort, NamespaceView } from './model.ts'
 import { yes } from './plan.ts'
 import { fileStatus, locatedBlock } from './status.ts'
 
 /** Undefined when it cannot be told any more: the call is then decided anew. */
-export function replyOfEdit(record: EditRecord, view: NamespaceView): object | undefined {
+export function replyOfEdit(record: EditRecord, view: NamespaceView, cluster: ClusterPort, address: string): object | undefined {
   const { edit } = record
   switch (edit.op) {
     case 'create': {
@@ -17,7 +17,7 @@ export function replyOfEdit(record: EditRecord, view: NamespaceView): object | u
       if (inode?.kind !== 'file') return undefined
       const block = edit.reopens === undefined ? undefined : view.block(edit.reopens)
       return {
-        lastBlock: block === undefined ? null : locatedBlock(block, inode.length - block.length, [], false),
+        lastBlock: block === undefined ? null : locatedBlock(block, inode.length - block.length, cluster.locations(block, address), false),
         file: { ...fileStatus(inode, ''), underConstruction: true },
       }
     }
@@ -32,4 +32,3 @@ export function replyOfEdit(record: EditRecord, view: NamespaceView): object | u
       return undefined
   }
 }
-

@@ -16,15 +16,39 @@ export interface Locator {
 export function fileStatus(inode: Inode, name: string): FileStatus {
   if (inode.kind === 'directory') {
     return {
-      kind: FileKind.KIND_DIRECTORY, name, length: 0, permission: inode.permission, owner: inode.owner, group: inode.group,
-      mtimeMs: inode.mtimeMs, atimeMs: inode.atimeMs, replication: 0, blockSize: 0, fileId: inode.id, children: inode.children,
-      storagePolicy: 0, underConstruction: false, locations: null,
+      kind: FileKind.KIND_DIRECTORY,
+      name,
+      length: 0,
+      permission: inode.permission,
+      owner: inode.owner,
+      group: inode.group,
+      mtimeMs: inode.mtimeMs,
+      atimeMs: inode.atimeMs,
+      replication: 0,
+      blockSize: 0,
+      fileId: inode.id,
+      children: inode.children,
+      storagePolicy: 0,
+      underConstruction: false,
+      locations: null,
     }
   }
   return {
-    kind: FileKind.KIND_FILE, name, length: inode.length, permission: inode.permission, owner: inode.owner, group: inode.group,
-    mtimeMs: inode.mtimeMs, atimeMs: inode.atimeMs, replication: inode.replication, blockSize: inode.blockSize, fileId: inode.id,
-    children: 0, storagePolicy: inode.storagePolicy, underConstruction: inode.holder !== '', locations: null,
+    kind: FileKind.KIND_FILE,
+    name,
+    length: inode.length,
+    permission: inode.permission,
+    owner: inode.owner,
+    group: inode.group,
+    mtimeMs: inode.mtimeMs,
+    atimeMs: inode.atimeMs,
+    replication: inode.replication,
+    blockSize: inode.blockSize,
+    fileId: inode.id,
+    children: 0,
+    storagePolicy: inode.storagePolicy,
+    underConstruction: inode.holder !== '',
+    locations: null,
   }
 }
 
@@ -33,7 +57,11 @@ const noToken = new Uint8Array(0)
 export function locatedBlock(block: BlockRecord, offset: number, locations: readonly ReplicaLocation[], corrupt: boolean): LocatedBlock {
   return {
     block: { blockId: block.blockId, genstamp: block.genstamp, length: block.length },
-    offset, locations: locations as ReplicaLocation[], corrupt, token: noToken, leaseFileId: block.fileId,
+    offset,
+    locations: locations as ReplicaLocation[],
+    corrupt,
+    token: noToken,
+    leaseFileId: block.fileId,
   }
 }
 

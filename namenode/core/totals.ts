@@ -22,7 +22,7 @@ export function subtreeTotals(view: NamespaceView, inode: Inode): DirectoryTotal
 /** Adds to the totals of a directory and of all above it. */
 export function addTotals(tx: NamespaceTx, directoryId: number, files: number, directories: number, bytes: number, space: number): void {
   if (files === 0 && directories === 0 && bytes === 0 && space === 0) return
-  for (let id = directoryId; id !== 0; ) {
+  for (let id = directoryId; id !== 0;) {
     const directory = tx.inode(id)
     assert(directory?.kind === 'directory', () => `no directory ${id} above a change`)
     tx.putInode(withTotals(directory, files, directories, bytes, space, 0, directory.mtimeMs))
@@ -31,21 +31,51 @@ export function addTotals(tx: NamespaceTx, directoryId: number, files: number, d
 }
 
 /** A child came or went: its directory's entries and time change, and the totals of all above. */
-export function addEntry(tx: NamespaceTx, directoryId: number, entries: number, mtimeMs: number, files: number, directories: number, bytes: number, space: number): void {
+export function addEntry(
+  tx: NamespaceTx,
+  directoryId: number,
+  entries: number,
+  mtimeMs: number,
+  files: number,
+  directories: number,
+  bytes: number,
+  space: number,
+): void {
   const directory = tx.inode(directoryId)
   assert(directory?.kind === 'directory', () => `no directory ${directoryId} for an entry`)
   tx.putInode(withTotals(directory, files, directories, bytes, space, entries, mtimeMs))
   if (directory.parentId !== 0) addTotals(tx, directory.parentId, files, directories, bytes, space)
 }
 
-function withTotals(d: DirectoryInode, files: number, directories: number, bytes: number, space: number, entries: number, mtimeMs: number): DirectoryInode {
+function withTotals(
+  d: DirectoryInode,
+  files: number,
+  directories: number,
+  bytes: number,
+  space: number,
+  entries: number,
+  mtimeMs: number,
+): DirectoryInode {
   const totals = {
     files: d.totals.files + files,
     directories: d.totals.directories + directories,
     bytes: d.totals.bytes + bytes,
     space: d.totals.space + space,
   }
-  return makeDirectory(d.id, d.parentId, d.name, d.permission, d.owner, d.group, mtimeMs, d.atimeMs, totals, d.children + entries, d.nameQuota, d.spaceQuota)
+  return makeDirectory(
+    d.id,
+    d.parentId,
+    d.name,
+    d.permission,
+    d.owner,
+    d.group,
+    mtimeMs,
+    d.atimeMs,
+    totals,
+    d.children + entries,
+    d.nameQuota,
+    d.spaceQuota,
+  )
 }
 
 /**
@@ -54,7 +84,7 @@ function withTotals(d: DirectoryInode, files: number, directories: number, bytes
  */
 export function checkQuota(view: NamespaceView, directory: DirectoryInode, names: number, space: number, untilId = 0): void {
   if (names <= 0 && space <= 0) return
-  for (let at = directory; ; ) {
+  for (let at = directory; ;) {
     if (at.id === untilId) return
     if (at.nameQuota >= 0 || at.spaceQuota >= 0) checkOne(view, at, names, space)
     if (at.parentId === 0) return
@@ -69,12 +99,20 @@ function checkOne(view: NamespaceView, directory: DirectoryInode, names: number,
   const used = totals.files + totals.directories
   if (nameQuota >= 0 && names > 0 && used + names > nameQuota) {
     const path = pathOf(view, directory)
-    throw new QuarryError('NAME_QUOTA', `The NameSpace quota (directories and files) of directory ${path} is exceeded: quota=${nameQuota} file count=${used + names}`, { path, quota: nameQuota, count: used + names })
+    throw new QuarryError(
+      'NAME_QUOTA',
+      `The NameSpace quota (directories and files) of directory ${path} is exceeded: quota=${nameQuota} file count=${used + names}`,
+      { path, quota: nameQuota, count: used + names },
+    )
   }
   if (spaceQuota >= 0 && space > 0 && totals.space + space > spaceQuota) {
     const path = pathOf(view, directory)
     const count = totals.space + space
-    throw new QuarryError('SPACE_QUOTA', `The DiskSpace quota of ${path} is exceeded: quota = ${spaceQuota} B = ${binaryPrefix(spaceQuota)} but diskspace consumed = ${count} B = ${binaryPrefix(count)}`, { path, quota: spaceQuota, count })
+    throw new QuarryError(
+      'SPACE_QUOTA',
+      `The DiskSpace quota of ${path} is exceeded: quota = ${spaceQuota} B = ${binaryPrefix(spaceQuota)} but diskspace consumed = ${count} B = ${binaryPrefix(count)}`,
+      { path, quota: spaceQuota, count },
+    )
   }
 }
 

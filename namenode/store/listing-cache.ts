@@ -47,9 +47,21 @@ export class ListingCache {
 /** Totals and quotas of a directory are not part of its row in a listing, and they change most. */
 function looksSame(a: Inode, b: Inode): boolean {
   if (
-    a.parentId !== b.parentId || a.name !== b.name || a.permission !== b.permission || a.owner !== b.owner || a.group !== b.group ||
-    a.mtimeMs !== b.mtimeMs || a.atimeMs !== b.atimeMs
-  ) return false
+    a.parentId !== b.parentId ||
+    a.name !== b.name ||
+    a.permission !== b.permission ||
+    a.owner !== b.owner ||
+    a.group !== b.group ||
+    a.mtimeMs !== b.mtimeMs ||
+    a.atimeMs !== b.atimeMs
+  )
+    return false
   if (a.kind === 'directory') return b.kind === 'directory' && a.children === b.children
-  return b.kind === 'file' && a.length === b.length && a.holder === b.holder && a.replication === b.replication && a.storagePolicy === b.storagePolicy
+  return (
+    b.kind === 'file' &&
+    a.length === b.length &&
+    a.holder === b.holder &&
+    a.replication === b.replication &&
+    a.storagePolicy === b.storagePolicy
+  )
 }

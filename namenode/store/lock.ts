@@ -20,9 +20,19 @@ export function lockDirectory(directory: string): () => void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (code.startsWith('SQLITE_BUSY')) {
       const pid = ownerOf(ownerFile)
-      throw new QuarryError('IN_USE', `${directory} is in use by process ${pid}. Stop that namenode first, or choose another directory.`, { directory, pid }, { cause: error })
+      throw new QuarryError(
+        'IN_USE',
+        `${directory} is in use by process ${pid}. Stop that namenode first, or choose another directory.`,
+        { directory, pid },
+        { cause: error },
+      )
     }
-    throw new QuarryError('CONFIG', `${directory} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { directory }, { cause: error })
+    throw new QuarryError(
+      'CONFIG',
+      `${directory} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      { directory },
+      { cause: error },
+    )
   }
   const held = database
   return () => {

@@ -42,7 +42,11 @@ export const schemaVersion = migrations.length
 export function migrate(database: Database, path: string, upTo = schemaVersion): void {
   const found = database.pragma('user_version', { simple: true }) as number
   if (found > schemaVersion) {
-    throw new QuarryError('VERSION', `${path} has schema ${found}, this program knows ${schemaVersion} at most. Start the newer version of Quarry that wrote it.`, { found, known: schemaVersion })
+    throw new QuarryError(
+      'VERSION',
+      `${path} has schema ${found}, this program knows ${schemaVersion} at most. Start the newer version of Quarry that wrote it.`,
+      { found, known: schemaVersion },
+    )
   }
   for (let version = found; version < upTo; version++) {
     database.transaction(() => {

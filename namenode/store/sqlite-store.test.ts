@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { QuarryError } from '../../common/errors.ts'
+import type { QuarryError } from '../../common/errors.ts'
 import { rootInodeId } from '../../common/limits.ts'
 import { Harness } from '../core/testing/harness.ts'
 import { walk } from '../core/replay.ts'
@@ -11,7 +11,8 @@ import { schemaVersion } from './schema.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
 let directory = ''
-const open = (pagesMax?: number) => new SqliteStore({ directory, cacheEntries: 1000, pageCacheBytes: 1 << 20, ...(pagesMax === undefined ? {} : { pagesMax }) })
+const open = (pagesMax?: number) =>
+  new SqliteStore({ directory, cacheEntries: 1000, pageCacheBytes: 1 << 20, ...(pagesMax === undefined ? {} : { pagesMax }) })
 const failure = (attempt: () => unknown): QuarryError => {
   try {
     attempt()
@@ -48,7 +49,10 @@ describe('SqliteStore', () => {
   it('names the process that has the directory open', () => {
     const store = open()
     const error = failure(open)
-    expect(error).toMatchObject({ code: 'IN_USE', message: `${directory} is in use by process ${process.pid}. Stop that namenode first, or choose another directory.` })
+    expect(error).toMatchObject({
+      code: 'IN_USE',
+      message: `${directory} is in use by process ${process.pid}. Stop that namenode first, or choose another directory.`,
+    })
     store.close()
     open().close()
   })
@@ -93,7 +97,8 @@ describe('SqliteStore', () => {
   it('keeps a bounded number of records in memory, whatever the namespace holds', async () => {
     const store = new SqliteStore({ directory, cacheEntries: 100, pageCacheBytes: 1 << 20 })
     const quarry = new Harness({ store })
-    for (let i = 0; i < 1000; i += 50) await Promise.all(Array.from({ length: 50 }, (_, n) => quarry.call('mkdirs', { path: `/d${i + n}` })))
+    for (let i = 0; i < 1000; i += 50)
+      await Promise.all(Array.from({ length: 50 }, (_, n) => quarry.call('mkdirs', { path: `/d${i + n}` })))
     expect(store.cachedRecords).toBeLessThan(300)
     for (let i = 0; i < 1000; i++) expect(await quarry.stat(`/d${i}`)).not.toBeNull()
     expect(store.cachedRecords).toBeLessThan(300)

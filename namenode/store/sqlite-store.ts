@@ -34,14 +34,31 @@ const blockStates = ['under-construction', 'committed', 'under-recovery'] as con
 const noBlocks: BlockRecord[] = []
 
 type Row = [
-  id: number, parentId: number, name: string, permission: number, owner: number, group: number, mtime: number, atime: number,
-  replication: number | null, blockSize: number | null, length: number | null, storagePolicy: number | null, holder: string | null,
-  children: number | null, nameQuota: number | null, spaceQuota: number | null, files: number | null, directories: number | null,
-  bytes: number | null, space: number | null,
+  id: number,
+  parentId: number,
+  name: string,
+  permission: number,
+  owner: number,
+  group: number,
+  mtime: number,
+  atime: number,
+  replication: number | null,
+  blockSize: number | null,
+  length: number | null,
+  storagePolicy: number | null,
+  holder: string | null,
+  children: number | null,
+  nameQuota: number | null,
+  spaceQuota: number | null,
+  files: number | null,
+  directories: number | null,
+  bytes: number | null,
+  space: number | null,
 ]
 type BlockRow = [blockId: number, fileId: number, index: number, genstamp: number, length: number, state: number]
 
-const COLUMNS = 'id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space'
+const COLUMNS =
+  'id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space'
 
 export class SqliteStore implements NamespaceStore, NamespaceTx {
   readonly #database: Database.Database
@@ -123,7 +140,9 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 
   children(parentId: number, after: string, limit: number): Inode[] {
     this.#flush()
-    const rows = (after === '' ? this.#statements.firstChildren.all(parentId, limit) : this.#statements.children.all(parentId, after, limit)) as Row[]
+    const rows = (
+      after === '' ? this.#statements.firstChildren.all(parentId, limit) : this.#statements.children.all(parentId, after, limit)
+    ) as Row[]
     return rows.map((row) => this.#inodes.get(row[0]) ?? this.#toInode(row))
   }
 
@@ -230,7 +249,11 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 
   #dropFromFile(block: BlockRecord): void {
     const siblings = this.#fileBlocks.get(block.fileId)
-    if (siblings !== undefined) this.#fileBlocks.set(block.fileId, siblings.filter((other) => other.blockId !== block.blockId))
+    if (siblings !== undefined)
+      this.#fileBlocks.set(
+        block.fileId,
+        siblings.filter((other) => other.blockId !== block.blockId),
+      )
   }
 
   setCounters(counters: Partial<Counters>): void {
@@ -303,16 +326,71 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       const group = this.#principal(now.group)
       if (before === undefined || moved(before, now)) {
         if (now.kind === 'file') {
-          statements.addFile.run(now.id, now.parentId, now.name, now.permission, owner, group, now.mtimeMs, now.atimeMs, now.replication, now.blockSize, now.length, now.storagePolicy, now.holder === '' ? null : now.holder)
+          statements.addFile.run(
+            now.id,
+            now.parentId,
+            now.name,
+            now.permission,
+            owner,
+            group,
+            now.mtimeMs,
+            now.atimeMs,
+            now.replication,
+            now.blockSize,
+            now.length,
+            now.storagePolicy,
+            now.holder === '' ? null : now.holder,
+          )
         } else {
           const { files, directories, bytes, space } = now.totals
-          statements.addDirectory.run(now.id, now.parentId, now.name, now.permission, owner, group, now.mtimeMs, now.atimeMs, now.children, now.nameQuota, now.spaceQuota, files, directories, bytes, space)
+          statements.addDirectory.run(
+            now.id,
+            now.parentId,
+            now.name,
+            now.permission,
+            owner,
+            group,
+            now.mtimeMs,
+            now.atimeMs,
+            now.children,
+            now.nameQuota,
+            now.spaceQuota,
+            files,
+            directories,
+            bytes,
+            space,
+          )
         }
       } else if (now.kind === 'file') {
-        statements.setFile.run(now.permission, owner, group, now.mtimeMs, now.atimeMs, now.replication, now.length, now.storagePolicy, now.holder === '' ? null : now.holder, now.id)
+        statements.setFile.run(
+          now.permission,
+          owner,
+          group,
+          now.mtimeMs,
+          now.atimeMs,
+          now.replication,
+          now.length,
+          now.storagePolicy,
+          now.holder === '' ? null : now.holder,
+          now.id,
+        )
       } else {
         const { files, directories, bytes, space } = now.totals
-        statements.setDirectory.run(now.permission, owner, group, now.mtimeMs, now.atimeMs, now.children, now.nameQuota, now.spaceQuota, files, directories, bytes, space, now.id)
+        statements.setDirectory.run(
+          now.permission,
+          owner,
+          group,
+          now.mtimeMs,
+          now.atimeMs,
+          now.children,
+          now.nameQuota,
+          now.spaceQuota,
+          files,
+          directories,
+          bytes,
+          space,
+          now.id,
+        )
       }
     }
     this.#dirtyInodes.clear()
@@ -322,7 +400,8 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     if (this.#dirtyBlocks.size === 0) return
     this.#begin()
     for (const [blockId, { before, now }] of this.#dirtyBlocks) {
-      if (now !== undefined) this.#statements.putBlock.run(blockId, now.fileId, now.index, now.genstamp, now.length, blockStates.indexOf(now.state))
+      if (now !== undefined)
+        this.#statements.putBlock.run(blockId, now.fileId, now.index, now.genstamp, now.length, blockStates.indexOf(now.state))
       else if (before) this.#statements.deleteBlock.run(blockId)
     }
     this.#dirtyBlocks.clear()
@@ -356,7 +435,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   trimEdits(keep: number): void {
     if (keep === 0) return
     try {
-      this.#statements.trimEdits.run(this.#committedCounters.lastTxid - keep)
+      this.#statements.trimEdits.run(this.#committedCounters.lastTxid - keep + 1)
     } catch (error) {
       throw explain(error)
     }
@@ -414,7 +493,15 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   }
 
   #readCounters(): Counters {
-    const [nextInodeId, nextBlockId, nextGenstamp, lastTxid, files, directories, blocks] = this.#statements.counters.get() as [number, number, number, number, number, number, number]
+    const [nextInodeId, nextBlockId, nextGenstamp, lastTxid, files, directories, blocks] = this.#statements.counters.get() as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ]
     return { nextInodeId, nextBlockId, nextGenstamp, lastTxid, files, directories, blocks }
   }
 }
@@ -447,17 +534,38 @@ function explain(error: unknown): unknown {
   if (error instanceof QuarryError || !(error instanceof Error) || !('code' in error)) return error
   const code = String(error.code)
   if (code === 'SQLITE_FULL' || /ENOSPC|no space/i.test(error.message)) {
-    return new QuarryError('DISK_FULL', 'The disk of the namenode is full: nothing was changed. Make room in its directory.', {}, { cause: error })
+    return new QuarryError(
+      'DISK_FULL',
+      'The disk of the namenode is full: nothing was changed. Make room in its directory.',
+      {},
+      { cause: error },
+    )
   }
   if (code.startsWith('SQLITE_IOERR')) {
-    return new QuarryError('DISK_FULL', `The disk of the namenode refuses to store (${code}): nothing was changed. Check its space and health.`, {}, { cause: error })
+    return new QuarryError(
+      'DISK_FULL',
+      `The disk of the namenode refuses to store (${code}): nothing was changed. Check its space and health.`,
+      {},
+      { cause: error },
+    )
   }
-  if (code.startsWith('SQLITE_BUSY')) return new QuarryError('IN_USE', 'The database of the namenode is in use by another process.', {}, { cause: error })
+  if (code.startsWith('SQLITE_BUSY'))
+    return new QuarryError('IN_USE', 'The database of the namenode is in use by another process.', {}, { cause: error })
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
-    return new QuarryError('CONFIG', `The database of the namenode cannot be written: ${error.message}. Check the rights of its directory.`, {}, { cause: error })
+    return new QuarryError(
+      'CONFIG',
+      `The database of the namenode cannot be written: ${error.message}. Check the rights of its directory.`,
+      {},
+      { cause: error },
+    )
   }
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
-    return new QuarryError('CONFIG', `The database of the namenode is damaged: ${error.message}. Restore its directory from a backup.`, {}, { cause: error })
+    return new QuarryError(
+      'CONFIG',
+      `The database of the namenode is damaged: ${error.message}. Restore its directory from a backup.`,
+      {},
+      { cause: error },
+    )
   }
   return error
 }
@@ -474,23 +582,38 @@ function prepare(database: Database.Database) {
     firstChildren: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? ORDER BY name LIMIT ?`),
     children: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? AND name > ? ORDER BY name LIMIT ?`),
     openFiles: raw(`SELECT ${COLUMNS} FROM inode WHERE holder IS NOT NULL AND id > ? ORDER BY id LIMIT ?`),
-    addFile: run('INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    addDirectory: run('INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    setFile: run('UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, replication = ?, length = ?, storage_policy = ?, holder = ? WHERE id = ?'),
-    setDirectory: run('UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, children = ?, name_quota = ?, space_quota = ?, t_files = ?, t_directories = ?, t_bytes = ?, t_space = ? WHERE id = ?'),
+    addFile: run(
+      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    addDirectory: run(
+      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    setFile: run(
+      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, replication = ?, length = ?, storage_policy = ?, holder = ? WHERE id = ?',
+    ),
+    setDirectory: run(
+      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, children = ?, name_quota = ?, space_quota = ?, t_files = ?, t_directories = ?, t_bytes = ?, t_space = ? WHERE id = ?',
+    ),
     deleteInode: run('DELETE FROM inode WHERE id = ?'),
     block: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE block_id = ?'),
     fileBlocks: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE file_id = ? ORDER BY idx'),
     blocksFrom: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE block_id >= ? ORDER BY block_id LIMIT ?'),
-    putBlock: run('INSERT INTO block VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (block_id) DO UPDATE SET file_id = excluded.file_id, idx = excluded.idx, genstamp = excluded.genstamp, length = excluded.length, state = excluded.state'),
+    putBlock: run(
+      'INSERT INTO block VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (block_id) DO UPDATE SET file_id = excluded.file_id, idx = excluded.idx, genstamp = excluded.genstamp, length = excluded.length, state = excluded.state',
+    ),
     deleteBlock: run('DELETE FROM block WHERE block_id = ?'),
     counters: raw('SELECT next_inode, next_block, next_genstamp, last_txid, files, directories, blocks FROM counter'),
-    setCounters: run('UPDATE counter SET next_inode = ?, next_block = ?, next_genstamp = ?, last_txid = ?, files = ?, directories = ?, blocks = ?'),
+    setCounters: run(
+      'UPDATE counter SET next_inode = ?, next_block = ?, next_genstamp = ?, last_txid = ?, files = ?, directories = ?, blocks = ?',
+    ),
     addEdits: run('INSERT INTO edits VALUES (?, ?, ?)'),
     // The batch that holds a transaction is the last one that begins at or before it.
-    editsFrom: raw('SELECT json FROM edits WHERE first_txid >= (SELECT coalesce(max(first_txid), 0) FROM edits WHERE first_txid <= ?) ORDER BY first_txid LIMIT ?'),
+    editsFrom: raw(
+      'SELECT json FROM edits WHERE first_txid >= (SELECT coalesce(max(first_txid), 0) FROM edits WHERE first_txid <= ?) ORDER BY first_txid LIMIT ?',
+    ),
     firstTxid: raw('SELECT min(first_txid) FROM edits'),
-    trimEdits: run('DELETE FROM edits WHERE last_txid <= ?'),
+    // Whole batches before the one that holds the first transaction to keep.
+    trimEdits: run('DELETE FROM edits WHERE first_txid < (SELECT max(first_txid) FROM edits WHERE first_txid <= ?)'),
     principals: raw('SELECT id, name FROM principal'),
     addPrincipal: run('INSERT INTO principal (name) VALUES (?)'),
     meta: raw('SELECT value FROM meta WHERE key = ?'),

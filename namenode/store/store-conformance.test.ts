@@ -30,8 +30,10 @@ afterEach(() => {
 })
 
 const edit = (txid: number): EditRecord => ({ txid, atMs: 5, edit: { op: 'delete', path: `/${txid}`, id: txid } })
-const directory = (id: number, parentId: number, name: string, children = 0): Inode => makeDirectory(id, parentId, name, 0o755, 'own', 'grp', 10, 20, emptyTotals, children, -1, -1)
-const file = (id: number, parentId: number, name: string, holder = ''): Inode => makeFile(id, parentId, name, 0o644, 'own', 'grp', 30, 40, 3, 1 << 27, 12, 0, holder)
+const directory = (id: number, parentId: number, name: string, children = 0): Inode =>
+  makeDirectory(id, parentId, name, 0o755, 'own', 'grp', 10, 20, emptyTotals, children, -1, -1)
+const file = (id: number, parentId: number, name: string, holder = ''): Inode =>
+  makeFile(id, parentId, name, 0o644, 'own', 'grp', 30, 40, 3, 1 << 27, 12, 0, holder)
 
 describe.each(kinds)('%s store', (_, make) => {
   let txid = 0
@@ -91,7 +93,10 @@ describe.each(kinds)('%s store', (_, make) => {
     store.tx.putInode(directory(20001, rootInodeId, 'a'))
     store.tx.putInode(directory(20000, rootInodeId, 'b'))
     commit(store)
-    expect(store.tx.children(rootInodeId, '', 10).map((inode) => [inode.name, inode.id])).toEqual([['a', 20001], ['b', 20000]])
+    expect(store.tx.children(rootInodeId, '', 10).map((inode) => [inode.name, inode.id])).toEqual([
+      ['a', 20001],
+      ['b', 20000],
+    ])
     expect(store.tx.child(rootInodeId, 'tmp')).toBeUndefined()
     expect(store.tx.child(20000, 'inside')?.id).toBe(20002)
     store.tx.putInode(file(20002, 20001, 'outside'))
@@ -115,7 +120,24 @@ describe.each(kinds)('%s store', (_, make) => {
 
   it('lists in the order of raw UTF-8 bytes, in pages', () => {
     const store = open()
-    const names = ['a', 'B', '\u00e9', 'e\u0301', '\u{1F600}', '\uFF5E', ' ', 'a b', 'a\nb', '%41', '\\', '~', '中', 'a\u0000b', '𐀀', '\uE000']
+    const names = [
+      'a',
+      'B',
+      '\u00e9',
+      'e\u0301',
+      '\u{1F600}',
+      '\uFF5E',
+      ' ',
+      'a b',
+      'a\nb',
+      '%41',
+      '\\',
+      '~',
+      '中',
+      'a\u0000b',
+      '𐀀',
+      '\uE000',
+    ]
     names.forEach((name, i) => add(store, file(20000 + i, rootInodeId, name)))
     commit(store)
     const expected = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -137,9 +159,25 @@ describe.each(kinds)('%s store', (_, make) => {
     commit(store)
     const page = store.tx.listing(rootInodeId, '', 10)
     expect({ ...page, names: new TextDecoder().decode(page.names) }).toEqual({
-      exists: true, isFile: false, more: false, entries: 2, names: 'df', nameLengths: [1, 1], kindPermission: [(1 << 16) | 0o755, (2 << 16) | (1 << 15) | 0o644],
-      length: [0, 12], mtimeMs: [10, 30], atimeMs: [20, 40], owner: [0, 0], group: [1, 1], principals: ['own', 'grp'],
-      replication: [0, 3], blockSize: [0, 1 << 27], fileId: [20000, 20001], children: [0, 0], locations: [], storagePolicy: [],
+      exists: true,
+      isFile: false,
+      more: false,
+      entries: 2,
+      names: 'df',
+      nameLengths: [1, 1],
+      kindPermission: [(1 << 16) | 0o755, (2 << 16) | (1 << 15) | 0o644],
+      length: [0, 12],
+      mtimeMs: [10, 30],
+      atimeMs: [20, 40],
+      owner: [0, 0],
+      group: [1, 1],
+      principals: ['own', 'grp'],
+      replication: [0, 3],
+      blockSize: [0, 1 << 27],
+      fileId: [20000, 20001],
+      children: [0, 0],
+      locations: [],
+      storagePolicy: [],
     })
     store.tx.putInode(file(20001, rootInodeId, 'f'))
     commit(store)

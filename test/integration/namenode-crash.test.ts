@@ -21,7 +21,9 @@ const rounds = 6
 
 /** Runs the engine until it has acknowledged `enough` operations, then kills it; what it acknowledged. */
 async function runAndKill(directory: string, first: number, enough: number, delayMs: number): Promise<number[]> {
-  const running = spawn(process.execPath, ['--import', 'tsx', child, directory, String(first), '8'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const running = spawn(process.execPath, ['--import', 'tsx', child, directory, String(first), '8'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   const reached = new Promise<void>((resolve, reject) => {
     running.stdout.on('data', (chunk: Buffer) => {

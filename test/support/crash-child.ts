@@ -13,15 +13,36 @@ import type { CallContext, FileStatusReply, LocatedBlockReply, Method, ReplyOf, 
 const [directory, first, callers] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])]
 const store = new SqliteStore({ directory, cacheEntries: 1000, pageCacheBytes: 1 << 20 })
 const engine = new Engine({
-  store, cluster: new FakeCluster(), env: systemEnv(), settings: { settings: { ...testSettings, 'edits.retain': 0 }, superuser: 'root', poolId: 'BP-1' },
+  store,
+  cluster: new FakeCluster(),
+  env: systemEnv(),
+  settings: { settings: { ...testSettings, 'edits.retain': 0 }, superuser: 'root', poolId: 'BP-1' },
   defer: (callback) => void setImmediate(callback),
 })
-const context: CallContext = { user: 'root', realUser: '', groups: [], remoteAddress: '', clientId: '', callId: 0, retryCount: 0, callerContext: '' }
-const call = <M extends Method>(method: M, request: Partial<Request<M>>) => engine.submit(context, method, request as Request<M>) as Promise<ReplyOf<M>>
+const context: CallContext = {
+  user: 'root',
+  realUser: '',
+  groups: [],
+  remoteAddress: '',
+  clientId: '',
+  callId: 0,
+  retryCount: 0,
+  callerContext: '',
+}
+const call = <M extends Method>(method: M, request: Partial<Request<M>>) =>
+  engine.submit(context, method, request as Request<M>) as Promise<ReplyOf<M>>
 
 async function write(path: string, length: number): Promise<void> {
   const holder = path
-  const { file } = (await call('create', { path, permission: 0o644, holder, overwrite: false, createParent: true, replication: 2, blockSize: 1 << 20 })) as FileStatusReply
+  const { file } = (await call('create', {
+    path,
+    permission: 0o644,
+    holder,
+    overwrite: false,
+    createParent: true,
+    replication: 2,
+    blockSize: 1 << 20,
+  })) as FileStatusReply
   const { fileId } = file!
   const { block } = (await call('addBlock', { path, fileId, holder, previous: null, excluded: [], favored: [] })) as LocatedBlockReply
   await call('complete', { path, fileId, holder, last: { ...block!.block!, length } })

@@ -5,8 +5,19 @@ import type { BlockRecord, ClusterPort, Effect, Placement, ReportedReplica } fro
 
 export function fakeLocation(index: number): ReplicaLocation {
   return {
-    datanode: { uuid: `dn-${index}`, ip: '127.0.0.1', hostname: 'localhost', grpcPort: 9000 + index, transferPort: 0, httpPort: 0, ipcPort: 0, rack: '/default-rack', hostId: 'host' },
-    storageUuid: `ds-${index}`, storageType: StorageType.STORAGE_DISK,
+    datanode: {
+      uuid: `dn-${index}`,
+      ip: '127.0.0.1',
+      hostname: 'localhost',
+      grpcPort: 9000 + index,
+      transferPort: 0,
+      httpPort: 0,
+      ipcPort: 0,
+      rack: '/default-rack',
+      hostId: 'host',
+    },
+    storageUuid: `ds-${index}`,
+    storageType: StorageType.STORAGE_DISK,
   }
 }
 
@@ -34,9 +45,17 @@ export class FakeCluster implements ClusterPort {
     return false
   }
 
-  chooseTargets(request: { readonly wanted: number; readonly existing: readonly string[]; readonly excluded: readonly string[] }): Placement {
-    const free = this.#nodes.filter(({ datanode }) => !request.existing.includes(datanode!.uuid) && !request.excluded.includes(datanode!.uuid))
-    const refused = this.#nodes.filter((node) => !free.includes(node)).map((node) => ({ node: node.datanode!.uuid, reason: 'excluded by the client' }))
+  chooseTargets(request: {
+    readonly wanted: number
+    readonly existing: readonly string[]
+    readonly excluded: readonly string[]
+  }): Placement {
+    const free = this.#nodes.filter(
+      ({ datanode }) => !request.existing.includes(datanode!.uuid) && !request.excluded.includes(datanode!.uuid),
+    )
+    const refused = this.#nodes
+      .filter((node) => !free.includes(node))
+      .map((node) => ({ node: node.datanode!.uuid, reason: 'excluded by the client' }))
     return { targets: free.slice(0, request.wanted), refused }
   }
 

@@ -11,7 +11,9 @@ import type { NamespaceStore } from '../model.ts'
 import { FakeCluster } from './fake-cluster.ts'
 import { MemoryStore } from './memory-store.ts'
 
-export const testSettings: Settings = Object.fromEntries(Object.entries(options).map(([name, spec]) => [name, spec.default])) as unknown as Settings
+export const testSettings: Settings = Object.fromEntries(
+  Object.entries(options).map(([name, spec]) => [name, spec.default]),
+) as unknown as Settings
 
 const defaults: { readonly [M in Method]?: object } = {
   mkdirs: { permission: 0o755, createParent: true },
@@ -53,7 +55,14 @@ export class Harness {
   readonly #removeAtOnceMax: number | undefined
   engine: Engine
 
-  constructor(given: { readonly store?: NamespaceStore; readonly settings?: Partial<Settings>; readonly datanodes?: number; readonly removeAtOnceMax?: number } = {}) {
+  constructor(
+    given: {
+      readonly store?: NamespaceStore
+      readonly settings?: Partial<Settings>
+      readonly datanodes?: number
+      readonly removeAtOnceMax?: number
+    } = {},
+  ) {
     this.store = given.store ?? new MemoryStore()
     this.settings = { ...testSettings, ...given.settings }
     this.cluster = new FakeCluster(given.datanodes)
@@ -63,16 +72,30 @@ export class Harness {
 
   newEngine(): Engine {
     return new Engine({
-      store: this.store, cluster: this.cluster, env: { clock: this.clock, random: new SeededRandom(1), log: silentLogger },
-      settings: { settings: this.settings, superuser: 'root', poolId: 'BP-test', ...(this.#removeAtOnceMax === undefined ? {} : { removeAtOnceMax: this.#removeAtOnceMax }) }, defer: (callback) => void setImmediate(callback),
+      store: this.store,
+      cluster: this.cluster,
+      env: { clock: this.clock, random: new SeededRandom(1), log: silentLogger },
+      settings: {
+        settings: this.settings,
+        superuser: 'root',
+        poolId: 'BP-test',
+        ...(this.#removeAtOnceMax === undefined ? {} : { removeAtOnceMax: this.#removeAtOnceMax }),
+      },
+      defer: (callback) => void setImmediate(callback),
     })
   }
 
   /** One call; what the request leaves out takes a default that suits most tests. */
   call<M extends Method>(method: M, request: Partial<Request<M>>, who: Who = {}): Promise<ReplyOf<M>> {
     const context: CallContext = {
-      user: who.user ?? 'root', groups: who.groups ?? [], realUser: '', remoteAddress: '127.0.0.1', clientId: who.clientId ?? '',
-      callId: who.callId ?? 0, retryCount: who.retryCount ?? 0, callerContext: '',
+      user: who.user ?? 'root',
+      groups: who.groups ?? [],
+      realUser: '',
+      remoteAddress: '127.0.0.1',
+      clientId: who.clientId ?? '',
+      callId: who.callId ?? 0,
+      retryCount: who.retryCount ?? 0,
+      callerContext: '',
     }
     return this.engine.submit(context, method, { ...defaults[method], ...request } as Request<M>) as Promise<ReplyOf<M>>
   }

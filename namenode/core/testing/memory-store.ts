@@ -11,7 +11,15 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
   #inodes = new Map<number, Inode>()
   #entries = new Map<number, Map<string, number>>()
   #blocks = new Map<number, BlockRecord>()
-  #counters: Counters = { nextInodeId: rootInodeId, nextBlockId: firstBlockId, nextGenstamp: firstGenstamp, lastTxid: 0, files: 0, directories: 0, blocks: 0 }
+  #counters: Counters = {
+    nextInodeId: rootInodeId,
+    nextBlockId: firstBlockId,
+    nextGenstamp: firstGenstamp,
+    lastTxid: 0,
+    files: 0,
+    directories: 0,
+    blocks: 0,
+  }
   #edits: EditRecord[] = []
   #meta = new Map<string, string>()
   #undo: (() => void)[] = []
@@ -51,11 +59,16 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
   }
 
   blocksFrom(fromId: number, limit: number): BlockRecord[] {
-    return [...this.#blocks.values()].filter((block) => block.blockId >= fromId).sort((a, b) => a.blockId - b.blockId).slice(0, limit)
+    return [...this.#blocks.values()]
+      .filter((block) => block.blockId >= fromId)
+      .sort((a, b) => a.blockId - b.blockId)
+      .slice(0, limit)
   }
 
   openFiles(afterId: number, limit: number): FileInode[] {
-    const open = [...this.#inodes.values()].filter((inode): inode is FileInode => inode.kind === 'file' && inode.holder !== '' && inode.id > afterId)
+    const open = [...this.#inodes.values()].filter(
+      (inode): inode is FileInode => inode.kind === 'file' && inode.holder !== '' && inode.id > afterId,
+    )
     return open.sort((a, b) => a.id - b.id).slice(0, limit)
   }
 

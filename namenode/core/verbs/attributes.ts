@@ -35,7 +35,9 @@ export function setOwner(context: PlanContext, request: Request<'setOwner'>): Pl
   const { owner, group } = request
   if (!caller.isSuper) {
     if (owner !== '' && owner !== caller.user) {
-      throw new QuarryError('PERMISSION_DENIED', `User ${caller.user} is not a super user (non-super user cannot change owner).`, { user: caller.user })
+      throw new QuarryError('PERMISSION_DENIED', `User ${caller.user} is not a super user (non-super user cannot change owner).`, {
+        user: caller.user,
+      })
     }
     if (group !== '' && !caller.groups.includes(group)) {
       throw new QuarryError('PERMISSION_DENIED', `User ${caller.user} does not belong to ${group}`, { user: caller.user, group })

@@ -5,7 +5,13 @@ import { Harness } from '../testing/harness.ts'
 const SOFT = 60_001
 const HARD = 1_200_001
 const blockId = 2 ** 30 + 1
-const replica = (node: number, length: number, finalised = false, genstamp = 1001): ReportedReplica => ({ datanodeUuid: `dn-${node}`, storageUuid: `ds-${node}`, finalised, genstamp, length })
+const replica = (node: number, length: number, finalised = false, genstamp = 1001): ReportedReplica => ({
+  datanodeUuid: `dn-${node}`,
+  storageUuid: `ds-${node}`,
+  finalised,
+  genstamp,
+  length,
+})
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5))
 
 /** A file whose writer is silent, its last block open. */
@@ -36,9 +42,17 @@ describe('the lease of a writer that is gone', () => {
   it('has the datanodes agree when replicas were being written, and closes at their answer', async () => {
     const quarry = await abandoned([replica(0, 500), replica(1, 700), replica(2, 600, false, 900)], 400)
     expect(await quarry.call('recoverLease', { path: '/f' })).toEqual({ value: false })
-    expect(quarry.cluster.effects.at(-1)).toMatchObject({ kind: 'recover-block', block: { blockId, genstamp: 1001 }, genstamp: 1002, length: 500, replicas: [{ datanodeUuid: 'dn-0' }, { datanodeUuid: 'dn-1' }] })
+    expect(quarry.cluster.effects.at(-1)).toMatchObject({
+      kind: 'recover-block',
+      block: { blockId, genstamp: 1001 },
+      genstamp: 1002,
+      length: 500,
+      replicas: [{ datanodeUuid: 'dn-0' }, { datanodeUuid: 'dn-1' }],
+    })
     expect((await quarry.fails('addBlock', { path: '/f', holder: 'other' })).code).toBe('LEASE_EXPIRED')
-    expect((await quarry.fails('updateBlockForPipeline', { block: { blockId, genstamp: 1001, length: 0 }, holder: 'dead' })).code).toBe('LEASE_EXPIRED')
+    expect((await quarry.fails('updateBlockForPipeline', { block: { blockId, genstamp: 1001, length: 0 }, holder: 'dead' })).code).toBe(
+      'LEASE_EXPIRED',
+    )
     quarry.engine.blockRecovered({ blockId, genstamp: 1002, length: 500 })
     await settle()
     expect(await quarry.stat('/f')).toMatchObject({ length: 500, underConstruction: false })
@@ -86,7 +100,10 @@ describe('the lease of a writer that is gone', () => {
   it('tells an append to come back while the datanodes agree', async () => {
     const quarry = await abandoned([replica(0, 500)])
     await quarry.clock.advance(SOFT)
-    expect(await quarry.fails('append', { path: '/f', holder: 'next' })).toMatchObject({ code: 'RECOVERY_IN_PROGRESS', message: 'Failed to APPEND_FILE /f for next on 127.0.0.1 because lease recovery is in progress. Try again later.' })
+    expect(await quarry.fails('append', { path: '/f', holder: 'next' })).toMatchObject({
+      code: 'RECOVERY_IN_PROGRESS',
+      message: 'Failed to APPEND_FILE /f for next on 127.0.0.1 because lease recovery is in progress. Try again later.',
+    })
     quarry.engine.blockRecovered({ blockId, genstamp: 1002, length: 500 })
     await settle()
     await quarry.call('append', { path: '/f', holder: 'next' })

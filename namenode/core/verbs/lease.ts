@@ -20,7 +20,8 @@ const recoveryRetryMs = 10_000
 
 export type LeaseOp = 'CREATE_FILE' | 'APPEND_FILE' | 'TRUNCATE_FILE' | 'RECOVER_LEASE'
 
-const describe = (path: string, fileId: number, holder: string): string => `${path} (inode ${fileId}) Holder ${holder} does not have any open files.`
+const describe = (path: string, fileId: number, holder: string): string =>
+  `${path} (inode ${fileId}) Holder ${holder} does not have any open files.`
 
 /** The record, unless it belongs to a tree that is deleted and only waits to be removed. */
 export function livingInode(view: NamespaceView, id: number): Inode | undefined {
@@ -34,10 +35,16 @@ export function livingInode(view: NamespaceView, id: number): Inode | undefined 
 export function writersFile(context: PlanContext, path: string, fileId: number, holder: string): FileInode {
   const inode = fileId === 0 ? resolve(context.view, path).last : livingInode(context.view, fileId)
   if (inode === undefined) throw new QuarryError('NOT_FOUND', `File does not exist: ${describe(path, fileId, holder)}`, { path })
-  if (inode.kind !== 'file') throw new QuarryError('LEASE_EXPIRED', `INode is not a regular file: ${describe(path, inode.id, holder)}`, { path })
-  if (inode.holder === '') throw new QuarryError('LEASE_EXPIRED', `File is not open for writing: ${describe(path, inode.id, holder)}`, { path })
+  if (inode.kind !== 'file')
+    throw new QuarryError('LEASE_EXPIRED', `INode is not a regular file: ${describe(path, inode.id, holder)}`, { path })
+  if (inode.holder === '')
+    throw new QuarryError('LEASE_EXPIRED', `File is not open for writing: ${describe(path, inode.id, holder)}`, { path })
   if (inode.holder !== holder) {
-    throw new QuarryError('LEASE_EXPIRED', `Client (=${holder}) is not the lease owner (=${inode.holder}: ${describe(path, inode.id, holder)}`, { path })
+    throw new QuarryError(
+      'LEASE_EXPIRED',
+      `Client (=${holder}) is not the lease owner (=${inode.holder}: ${describe(path, inode.id, holder)}`,
+      { path },
+    )
   }
   context.leases.renew(holder, context.atMs)
   return inode
@@ -57,14 +64,21 @@ export function requireFree(context: PlanContext, file: Inode, path: string, hol
   if (file.holder === holder) refuse('LEASE_CONFLICT', 'the current holder is trying to recreate it.')
   const renewed = leases.renewedMs(file.holder) ?? 0
   if (atMs - renewed < settings['lease.soft']) {
-    if (view.blocks(file.id).at(-1)?.state === 'under-recovery') refuse('RECOVERY_IN_PROGRESS', `another recovery is in progress by ${file.holder}`)
+    if (view.blocks(file.id).at(-1)?.state === 'under-recovery')
+      refuse('RECOVERY_IN_PROGRESS', `another recovery is in progress by ${file.holder}`)
     refuse('LEASE_CONFLICT', `this file lease is currently owned by ${file.holder}`)
   }
   const release = releaseLease(context, file, path)
   if (release.edit?.op === 'close') return { reply: emptyReply, edit: release.edit, effects: release.effects, again: true }
   return {
-    reply: emptyReply, ...(release.edit === undefined ? {} : { edit: release.edit }), effects: release.effects,
-    refuse: new QuarryError('RECOVERY_IN_PROGRESS', `Failed to ${op} ${path} for ${holder} on ${caller.address} because lease recovery is in progress. Try again later.`, { path }),
+    reply: emptyReply,
+    ...(release.edit === undefined ? {} : { edit: release.edit }),
+    effects: release.effects,
+    refuse: new QuarryError(
+      'RECOVERY_IN_PROGRESS',
+      `Failed to ${op} ${path} for ${holder} on ${caller.address} because lease recovery is in progress. Try again later.`,
+      { path },
+    ),
   }
 }
 
@@ -118,7 +132,11 @@ export function recoverLease(context: PlanContext, request: Request<'recoverLeas
   checkPath(context.caller, at, WRITE)
   if (at.last.holder === '') return { reply: yes }
   const release = releaseLease(context, at.last, at.path)
-  return { reply: { value: release.edit?.op === 'close' }, ...(release.edit === undefined ? {} : { edit: release.edit }), effects: release.effects }
+  return {
+    reply: { value: release.edit?.op === 'close' },
+    ...(release.edit === undefined ? {} : { edit: release.edit }),
+    effects: release.effects,
+  }
 }
 
 /** The block layer has made the replicas of a block under recovery equal and final. */

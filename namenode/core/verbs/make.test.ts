@@ -27,7 +27,10 @@ describe('mkdirs', () => {
   it('refuses a missing parent when asked to, and files in the way', async () => {
     const quarry = new Harness()
     await quarry.write('/f')
-    expect(await quarry.fails('mkdirs', { path: '/x/y', createParent: false })).toMatchObject({ code: 'NOT_FOUND', message: "Parent directory doesn't exist: /x" })
+    expect(await quarry.fails('mkdirs', { path: '/x/y', createParent: false })).toMatchObject({
+      code: 'NOT_FOUND',
+      message: "Parent directory doesn't exist: /x",
+    })
     expect(await quarry.fails('mkdirs', { path: '/f' })).toMatchObject({ code: 'ALREADY_EXISTS', message: 'Path is not a directory: /f' })
     expect(await quarry.fails('mkdirs', { path: '/f/g' })).toMatchObject({ code: 'NOT_A_DIRECTORY', message: '/f (is not a directory)' })
   })
@@ -37,13 +40,19 @@ describe('mkdirs', () => {
     expect((await quarry.fails('mkdirs', { path: `/${'ü'.repeat(128)}` })).code).toBe('NAME_TOO_LONG')
     await quarry.call('mkdirs', { path: `/${'ü'.repeat(127)}` })
     await quarry.call('mkdirs', { path: '/b' })
-    expect(await quarry.fails('mkdirs', { path: '/c' })).toMatchObject({ code: 'DIRECTORY_FULL', message: 'The directory item limit of / is exceeded: limit=2 items=3' })
+    expect(await quarry.fails('mkdirs', { path: '/c' })).toMatchObject({
+      code: 'DIRECTORY_FULL',
+      message: 'The directory item limit of / is exceeded: limit=2 items=3',
+    })
   })
 
   it('changes nothing in safe mode', async () => {
     const quarry = new Harness()
     quarry.cluster.safeModeReason = 'Waiting for reports.'
-    expect(await quarry.fails('mkdirs', { path: '/a' })).toMatchObject({ code: 'SAFE_MODE', message: 'Cannot create directory /a. Name node is in safe mode.\nWaiting for reports.' })
+    expect(await quarry.fails('mkdirs', { path: '/a' })).toMatchObject({
+      code: 'SAFE_MODE',
+      message: 'Cannot create directory /a. Name node is in safe mode.\nWaiting for reports.',
+    })
     expect(await quarry.stat('/a')).toBeNull()
   })
 })
@@ -52,7 +61,17 @@ describe('create', () => {
   it('opens an empty file that is visible at once', async () => {
     const quarry = new Harness()
     const { file } = await quarry.call('create', { path: '/d/f', permission: 0o1640, replication: 0, blockSize: 0 })
-    expect(file).toMatchObject({ kind: 2, name: '', length: 0, permission: 0o640, owner: 'root', group: 'supergroup', replication: 3, blockSize: 128 << 20, underConstruction: true })
+    expect(file).toMatchObject({
+      kind: 2,
+      name: '',
+      length: 0,
+      permission: 0o640,
+      owner: 'root',
+      group: 'supergroup',
+      replication: 3,
+      blockSize: 128 << 20,
+      underConstruction: true,
+    })
     expect(await quarry.stat('/d/f')).toEqual(file)
     expect(await quarry.call('complete', { path: '/d/f' })).toEqual({ value: true })
     expect(await quarry.stat('/d/f')).toEqual({ ...file, underConstruction: false })
@@ -62,27 +81,51 @@ describe('create', () => {
     const quarry = new Harness()
     const old = await quarry.write('/f', [10])
     const [block] = quarry.store.tx.blocks(old.fileId)
-    expect(await quarry.fails('create', { path: '/f' })).toMatchObject({ code: 'ALREADY_EXISTS', message: '/f for client 127.0.0.1 already exists' })
+    expect(await quarry.fails('create', { path: '/f' })).toMatchObject({
+      code: 'ALREADY_EXISTS',
+      message: '/f for client 127.0.0.1 already exists',
+    })
     const { file } = await quarry.call('create', { path: '/f', overwrite: true })
     expect(file!.fileId).toBeGreaterThan(old.fileId)
-    expect(quarry.cluster.effects.at(-1)).toEqual({ kind: 'blocks-deleted', blocks: [{ blockId: block!.blockId, genstamp: block!.genstamp, length: 10 }] })
+    expect(quarry.cluster.effects.at(-1)).toEqual({
+      kind: 'blocks-deleted',
+      blocks: [{ blockId: block!.blockId, genstamp: block!.genstamp, length: 10 }],
+    })
   })
 
   it('refuses directories, missing parents and bad sizes', async () => {
     const quarry = new Harness()
     await quarry.call('mkdirs', { path: '/d' })
-    expect(await quarry.fails('create', { path: '/d', overwrite: true })).toMatchObject({ code: 'ALREADY_EXISTS', message: '/d already exists as a directory' })
-    expect(await quarry.fails('create', { path: '/x/f', createParent: false })).toMatchObject({ code: 'NOT_FOUND', message: "Parent directory doesn't exist: /x" })
-    expect(await quarry.fails('create', { path: '/f', blockSize: 1000 })).toMatchObject({ code: 'INVALID_ARGUMENT', message: 'Specified block size is less than configured minimum value (min.block.size): 1000 < 1048576' })
+    expect(await quarry.fails('create', { path: '/d', overwrite: true })).toMatchObject({
+      code: 'ALREADY_EXISTS',
+      message: '/d already exists as a directory',
+    })
+    expect(await quarry.fails('create', { path: '/x/f', createParent: false })).toMatchObject({
+      code: 'NOT_FOUND',
+      message: "Parent directory doesn't exist: /x",
+    })
+    expect(await quarry.fails('create', { path: '/f', blockSize: 1000 })).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'Specified block size is less than configured minimum value (min.block.size): 1000 < 1048576',
+    })
     expect((await quarry.fails('create', { path: '/f', blockSize: (1 << 20) + 1 })).code).toBe('INVALID_ARGUMENT')
-    expect(await quarry.fails('create', { path: '/f', replication: 513 })).toMatchObject({ code: 'INVALID_ARGUMENT', message: 'Requested replication factor of 513 exceeds maximum of 512 for /f' })
+    expect(await quarry.fails('create', { path: '/f', replication: 513 })).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'Requested replication factor of 513 exceeds maximum of 512 for /f',
+    })
   })
 
   it('refuses a file that is being written until its writer has been silent for the soft limit', async () => {
     const quarry = new Harness()
     await quarry.call('create', { path: '/f', holder: 'one' })
-    expect(await quarry.fails('create', { path: '/f', holder: 'two' })).toMatchObject({ code: 'LEASE_CONFLICT', message: 'Failed to CREATE_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one' })
-    expect(await quarry.fails('create', { path: '/f', holder: 'one' })).toMatchObject({ code: 'LEASE_CONFLICT', message: 'Failed to CREATE_FILE /f for one on 127.0.0.1 because the current holder is trying to recreate it.' })
+    expect(await quarry.fails('create', { path: '/f', holder: 'two' })).toMatchObject({
+      code: 'LEASE_CONFLICT',
+      message: 'Failed to CREATE_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one',
+    })
+    expect(await quarry.fails('create', { path: '/f', holder: 'one' })).toMatchObject({
+      code: 'LEASE_CONFLICT',
+      message: 'Failed to CREATE_FILE /f for one on 127.0.0.1 because the current holder is trying to recreate it.',
+    })
     await quarry.clock.advance(50_000)
     await quarry.call('renewLease', { holder: 'one' })
     await quarry.clock.advance(50_000)
@@ -90,12 +133,36 @@ describe('create', () => {
     await quarry.clock.advance(20_000)
     expect((await quarry.fails('create', { path: '/f', holder: 'two' })).code).toBe('ALREADY_EXISTS')
     expect(await quarry.stat('/f')).toMatchObject({ underConstruction: false })
-    expect((await quarry.fails('complete', { path: '/f', holder: 'one', last: { blockId: 1, genstamp: 1, length: 1 } })).code).toBe('LEASE_EXPIRED')
+    expect((await quarry.fails('complete', { path: '/f', holder: 'one', last: { blockId: 1, genstamp: 1, length: 1 } })).code).toBe(
+      'LEASE_EXPIRED',
+    )
   })
 })
 
 describe('names', () => {
-  const odd = [' ', 'a b', ' leading', 'new\nline', 'tab\t', '%41', '100%', 'back\\slash', 'quote"\'', 'é', 'e\u0301', '中文', '😀', '\uFF5E', '-rf', '*', '?[a]{b,c}', '\u0000', '\u007f', '...', '.a']
+  const odd = [
+    ' ',
+    'a b',
+    ' leading',
+    'new\nline',
+    'tab\t',
+    '%41',
+    '100%',
+    'back\\slash',
+    'quote"\'',
+    'é',
+    'e\u0301',
+    '中文',
+    '😀',
+    '\uFF5E',
+    '-rf',
+    '*',
+    '?[a]{b,c}',
+    '\u0000',
+    '\u007f',
+    '...',
+    '.a',
+  ]
 
   it('may be any UTF-8 but "/", "." and "..", through every verb', async () => {
     const quarry = new Harness()
@@ -126,7 +193,10 @@ describe('quotas', () => {
     await quarry.write('/q/1')
     await quarry.call('mkdirs', { path: '/q/2' })
     const error = await quarry.fails('create', { path: '/q/3' })
-    expect(error).toMatchObject({ code: 'NAME_QUOTA', message: 'The NameSpace quota (directories and files) of directory /q is exceeded: quota=3 file count=4' })
+    expect(error).toMatchObject({
+      code: 'NAME_QUOTA',
+      message: 'The NameSpace quota (directories and files) of directory /q is exceeded: quota=3 file count=4',
+    })
     expect((await quarry.fails('mkdirs', { path: '/q/2/deep/er' })).message).toContain('quota=3 file count=5')
     await quarry.write('/elsewhere')
     expect((await quarry.fails('rename', { source: '/elsewhere', target: '/q/2/x' })).code).toBe('NAME_QUOTA')
@@ -144,7 +214,8 @@ describe('quotas', () => {
     expect(await quarry.call('getContentSummary', { path: '/q' })).toMatchObject({ length: 0, spaceConsumed: 3 << 20, spaceQuota: 4 << 20 })
     await quarry.call('create', { path: '/q/g', holder: 'other' })
     expect(await quarry.fails('addBlock', { path: '/q/g', holder: 'other' })).toMatchObject({
-      code: 'SPACE_QUOTA', message: 'The DiskSpace quota of /q is exceeded: quota = 4194304 B = 4 MB but diskspace consumed = 6291456 B = 6 MB',
+      code: 'SPACE_QUOTA',
+      message: 'The DiskSpace quota of /q is exceeded: quota = 4194304 B = 4 MB but diskspace consumed = 6291456 B = 6 MB',
     })
     await quarry.call('complete', { path: '/q/f', last: { ...block!.block!, length: 1000 } })
     expect(await quarry.call('getContentSummary', { path: '/q' })).toMatchObject({ length: 1000, spaceConsumed: 3000 })

@@ -35,8 +35,14 @@ export function mkdirs(context: PlanContext, request: Request<'mkdirs'>): Planne
   return {
     reply: yes,
     edit: {
-      op: 'mkdirs', path: at.path, parent: at.nodes.at(-1)!.id, owner: caller.user, permission, name: at.names.at(-1)!,
-      id: counters.nextInodeId + (parents?.names.length ?? 0), ...(parents === undefined ? {} : { parents }),
+      op: 'mkdirs',
+      path: at.path,
+      parent: at.nodes.at(-1)!.id,
+      owner: caller.user,
+      permission,
+      name: at.names.at(-1)!,
+      id: counters.nextInodeId + (parents?.names.length ?? 0),
+      ...(parents === undefined ? {} : { parents }),
     },
   }
 }
@@ -53,9 +59,14 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
   const blockSize = request.blockSize === 0 ? settings['block.size'] : request.blockSize
   const smallest = settings['min.block.size']
   if (blockSize < smallest) {
-    throw new QuarryError('INVALID_ARGUMENT', `Specified block size is less than configured minimum value (min.block.size): ${blockSize} < ${smallest}`, { blockSize, smallest })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Specified block size is less than configured minimum value (min.block.size): ${blockSize} < ${smallest}`,
+      { blockSize, smallest },
+    )
   }
-  if (blockSize % 512 !== 0) throw new QuarryError('INVALID_ARGUMENT', `Block size ${blockSize} is not a multiple of 512, the bytes of a checksum.`, { blockSize })
+  if (blockSize % 512 !== 0)
+    throw new QuarryError('INVALID_ARGUMENT', `Block size ${blockSize} is not a multiple of 512, the bytes of a checksum.`, { blockSize })
   if (existing !== undefined && request.overwrite) checkPath(caller, at, WRITE)
   checkAncestorWrite(caller, at)
   if (existing === undefined && !request.createParent) requireParent(at)
@@ -72,13 +83,37 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
   const id = counters.nextInodeId + (parents?.names.length ?? 0)
   const permission = request.permission & 0o777
   return {
-    reply: { file: {
-      kind: FileKind.KIND_FILE, name: '', length: 0, permission, owner: caller.user, group: parent.group, mtimeMs: context.atMs,
-      atimeMs: context.atMs, replication, blockSize, fileId: id, children: 0, storagePolicy: 0, underConstruction: true, locations: null,
-    } },
+    reply: {
+      file: {
+        kind: FileKind.KIND_FILE,
+        name: '',
+        length: 0,
+        permission,
+        owner: caller.user,
+        group: parent.group,
+        mtimeMs: context.atMs,
+        atimeMs: context.atMs,
+        replication,
+        blockSize,
+        fileId: id,
+        children: 0,
+        storagePolicy: 0,
+        underConstruction: true,
+        locations: null,
+      },
+    },
     edit: {
-      op: 'create', path: at.path, parent: parent.id, owner: caller.user, permission, name: at.names.at(-1)!, id,
-      ...(parents === undefined ? {} : { parents }), replication, blockSize, holder: request.holder,
+      op: 'create',
+      path: at.path,
+      parent: parent.id,
+      owner: caller.user,
+      permission,
+      name: at.names.at(-1)!,
+      id,
+      ...(parents === undefined ? {} : { parents }),
+      replication,
+      blockSize,
+      holder: request.holder,
       ...(existing === undefined ? {} : { replaces: existing.id }),
     },
   }
@@ -87,10 +122,18 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
 export function checkReplication(context: PlanContext, replication: number, path: string): number {
   const smallest = context.settings['replication.min']
   if (replication > replicationMax) {
-    throw new QuarryError('INVALID_ARGUMENT', `Requested replication factor of ${replication} exceeds maximum of ${replicationMax} for ${path}`, { replication })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Requested replication factor of ${replication} exceeds maximum of ${replicationMax} for ${path}`,
+      { replication },
+    )
   }
   if (replication < smallest) {
-    throw new QuarryError('INVALID_ARGUMENT', `Requested replication factor of ${replication} is less than the required minimum of ${smallest} for ${path}`, { replication })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Requested replication factor of ${replication} is less than the required minimum of ${smallest} for ${path}`,
+      { replication },
+    )
   }
   return replication
 }
@@ -133,5 +176,9 @@ function checkRoom(context: PlanContext, at: Resolved, names: number): void {
 export function checkEntries(context: PlanContext, directory: DirectoryInode, path: () => string): void {
   const most = context.settings['directory.entries.max']
   if (directory.children < most) return
-  throw new QuarryError('DIRECTORY_FULL', `The directory item limit of ${path()} is exceeded: limit=${most} items=${directory.children + 1}`, { limit: most })
+  throw new QuarryError(
+    'DIRECTORY_FULL',
+    `The directory item limit of ${path()} is exceeded: limit=${most} items=${directory.children + 1}`,
+    { limit: most },
+  )
 }

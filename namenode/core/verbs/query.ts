@@ -36,7 +36,9 @@ export function getListing(context: PlanContext, request: Request<'getListing'>)
   if (inode.kind === 'file') {
     if (request.startAfter !== '') return { reply: { ...emptyListing(true), isFile: true } }
     const page = listingOf([inode], false, '')
-    return { reply: { ...page, isFile: true, ...(request.needLocations ? { locations: [locatedBlocks(context, inode, 0, Infinity)] } : {}) } }
+    return {
+      reply: { ...page, isFile: true, ...(request.needLocations ? { locations: [locatedBlocks(context, inode, 0, Infinity)] } : {}) },
+    }
   }
   checkPath(caller, at, READ | EXECUTE)
   const limit = request.limit === 0 ? listingPageMax : Math.min(request.limit, listingPageMax)
@@ -65,11 +67,14 @@ export function getBlockLocations(context: PlanContext, request: Request<'getBlo
   checkTraverse(context.caller, at)
   const file = requireFile(at)
   checkPath(context.caller, at, READ)
-  if (request.offset < 0 || request.length < 0) throw new QuarryError('INVALID_ARGUMENT', `Negative offset or length: ${request.offset}, ${request.length}`)
+  if (request.offset < 0 || request.length < 0)
+    throw new QuarryError('INVALID_ARGUMENT', `Negative offset or length: ${request.offset}, ${request.length}`)
   const blocks = locatedBlocks(context, file, request.offset, request.length)
   const mode = context.cluster.safeMode()
   if (mode.on && blocks.blocks?.some((block) => (block?.locations?.length ?? 0) === 0)) {
-    throw new QuarryError('SAFE_MODE', `Zero blocklocations for ${at.path}. Name node is in safe mode.\n${mode.reason}`, { reason: mode.reason })
+    throw new QuarryError('SAFE_MODE', `Zero blocklocations for ${at.path}. Name node is in safe mode.\n${mode.reason}`, {
+      reason: mode.reason,
+    })
   }
   const reply = { blocks, file: fileStatus(file, '') }
   const precision = context.settings['access.time.precision']
@@ -96,16 +101,32 @@ export function getContentSummary(context: PlanContext, request: Request<'getCon
   }
   checkSubtree(view, caller, inode, at.path, READ | EXECUTE, false)
   const { totals, nameQuota, spaceQuota } = inode
-  return { reply: { length: totals.bytes, files: totals.files, directories: totals.directories, spaceConsumed: totals.space, quota: nameQuota, spaceQuota } }
+  return {
+    reply: {
+      length: totals.bytes,
+      files: totals.files,
+      directories: totals.directories,
+      spaceConsumed: totals.space,
+      quota: nameQuota,
+      spaceQuota,
+    },
+  }
 }
 
 export function getServerDefaults(context: PlanContext): Planned<ServerDefaultsReply> {
   const { settings } = context
   return {
     reply: {
-      blockSize: settings['block.size'], bytesPerChecksum: chunkBytes, writePacketSize: packetBytesMax, replication: settings.replication,
-      fileBufferSize: 4096, trashIntervalMinutes: settings['trash.interval'], checksumType: ChecksumType.CHECKSUM_CRC32C,
-      syncOnClose: settings['sync.on.close'], superuser: context.superuser, supergroup: settings['superuser.group'],
+      blockSize: settings['block.size'],
+      bytesPerChecksum: chunkBytes,
+      writePacketSize: packetBytesMax,
+      replication: settings.replication,
+      fileBufferSize: 4096,
+      trashIntervalMinutes: settings['trash.interval'],
+      checksumType: ChecksumType.CHECKSUM_CRC32C,
+      syncOnClose: settings['sync.on.close'],
+      superuser: context.superuser,
+      supergroup: settings['superuser.group'],
       softLeaseMs: settings['lease.soft'],
     },
   }

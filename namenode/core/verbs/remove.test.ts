@@ -18,7 +18,9 @@ describe('delete', () => {
     const { block } = await quarry.call('addBlock', { path: '/d/f' })
     await quarry.call('delete', { path: '/d' })
     expect(quarry.engine.leases.openFiles).toBe(0)
-    expect((await quarry.fails('complete', { path: '/d/f', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe('NOT_FOUND')
+    expect((await quarry.fails('complete', { path: '/d/f', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe(
+      'NOT_FOUND',
+    )
   })
 })
 
@@ -32,8 +34,17 @@ describe('delete of a large tree', () => {
     expect(await quarry.call('delete', { path: '/d' })).toEqual({ value: true })
     expect(quarry.store.tx.counters()).toMatchObject({ files: 0, directories: 2, blocks: 6 })
     expect(await quarry.names('/')).toEqual(['kept'])
-    expect(await quarry.call('getContentSummary', { path: '/' })).toEqual({ length: 0, files: 0, directories: 2, spaceConsumed: 0, quota: -1, spaceQuota: -1 })
-    expect((await quarry.fails('complete', { path: '/d/6/open', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe('NOT_FOUND')
+    expect(await quarry.call('getContentSummary', { path: '/' })).toEqual({
+      length: 0,
+      files: 0,
+      directories: 2,
+      spaceConsumed: 0,
+      quota: -1,
+      spaceQuota: -1,
+    })
+    expect((await quarry.fails('complete', { path: '/d/6/open', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe(
+      'NOT_FOUND',
+    )
     expect((await quarry.fails('updateBlockForPipeline', { block: block!.block! })).code).toBe('LEASE_EXPIRED')
     quarry.engine.close()
     quarry.engine = quarry.newEngine()

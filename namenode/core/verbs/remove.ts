@@ -56,7 +56,10 @@ export function rename(context: PlanContext, request: Request<'rename'>): Planne
   const parent = target.nodes[target.names.length - 1]
   if (parent?.kind !== 'directory') return { reply: no }
   checkMove(context, inode, parent, target, undefined)
-  return { reply: yes, edit: { op: 'rename', source: source.path, target: target.path, id: inode.id, parent: parent.id, name: target.names.at(-1)! } }
+  return {
+    reply: yes,
+    edit: { op: 'rename', source: source.path, target: target.path, id: inode.id, parent: parent.id, name: target.names.at(-1)! },
+  }
 }
 
 /** Hadoop's second rename: strict, or replacing a file or an empty directory. */
@@ -80,7 +83,9 @@ export function rename2(context: PlanContext, request: Request<'rename2'>): Plan
     throw new QuarryError('ALREADY_EXISTS', `The source ${source.path} and destination ${target.path} are the same`, { path: target.path })
   }
   if (isBelow(target, source)) {
-    throw new QuarryError('INVALID_ARGUMENT', `Rename destination ${target.path} is a directory or file under source ${source.path}`, { path: target.path })
+    throw new QuarryError('INVALID_ARGUMENT', `Rename destination ${target.path} is a directory or file under source ${source.path}`, {
+      path: target.path,
+    })
   }
   if (target.names.length === 0) throw new QuarryError('INVALID_ARGUMENT', 'rename destination cannot be the root')
   const replaced = target.last
@@ -93,7 +98,12 @@ export function rename2(context: PlanContext, request: Request<'rename2'>): Plan
   return {
     reply: emptyReply,
     edit: {
-      op: 'rename', source: source.path, target: target.path, id: inode.id, parent: parent.id, name: target.names.at(-1)!,
+      op: 'rename',
+      source: source.path,
+      target: target.path,
+      id: inode.id,
+      parent: parent.id,
+      name: target.names.at(-1)!,
       ...(replaced === undefined ? {} : { replaces: replaced.id }),
     },
   }
@@ -102,7 +112,9 @@ export function rename2(context: PlanContext, request: Request<'rename2'>): Plan
 function checkOverwrite(source: Resolved, target: Resolved, inode: Inode, replaced: Inode, overwrite: boolean): void {
   if (inode.kind !== replaced.kind) {
     const code = replaced.kind === 'directory' ? 'IS_A_DIRECTORY' : 'NOT_A_DIRECTORY'
-    throw new QuarryError(code, `Source ${source.path} and destination ${target.path} must both be directories or files`, { path: target.path })
+    throw new QuarryError(code, `Source ${source.path} and destination ${target.path} must both be directories or files`, {
+      path: target.path,
+    })
   }
   if (!overwrite) throw new QuarryError('ALREADY_EXISTS', `rename destination ${target.path} already exists`, { path: target.path })
   if (replaced.kind === 'directory' && replaced.children > 0) {
@@ -125,5 +137,11 @@ function checkMove(context: PlanContext, inode: Inode, parent: DirectoryInode, t
   for (const node of target.nodes) if (above.has(node.id)) common = node.id
   const gain = subtreeTotals(view, inode)
   const loss = replaced === undefined ? undefined : subtreeTotals(view, replaced)
-  checkQuota(view, parent, gain.files + gain.directories - (loss === undefined ? 0 : loss.files + loss.directories), gain.space - (loss?.space ?? 0), common)
+  checkQuota(
+    view,
+    parent,
+    gain.files + gain.directories - (loss === undefined ? 0 : loss.files + loss.directories),
+    gain.space - (loss?.space ?? 0),
+    common,
+  )
 }

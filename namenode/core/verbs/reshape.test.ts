@@ -23,10 +23,15 @@ describe('truncate', () => {
     await quarry.write('/tail', [200], { replication: 2 })
     const request = { path: '/f', newLength: 1200, tailPath: '/tail' }
     expect((await quarry.fails('truncate', { ...request, tailOfBlock: 5 })).code).toBe('RETRY_LATER')
-    expect((await quarry.fails('truncate', { ...request, newLength: 1201, tailOfBlock: cut!.blockId })).message).toContain('must be one block of 201 bytes')
+    expect((await quarry.fails('truncate', { ...request, newLength: 1201, tailOfBlock: cut!.blockId })).message).toContain(
+      'must be one block of 201 bytes',
+    )
     expect(await quarry.call('truncate', { ...request, tailOfBlock: cut!.blockId })).toEqual({ value: true })
     expect(await quarry.names('/')).toEqual(['f'])
-    expect(quarry.store.tx.blocks(fileId).map((block) => [block.index, block.length])).toEqual([[0, 1000], [1, 200]])
+    expect(quarry.store.tx.blocks(fileId).map((block) => [block.index, block.length])).toEqual([
+      [0, 1000],
+      [1, 200],
+    ])
     expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ length: 1200, spaceConsumed: 3600, files: 1 })
     expect(quarry.cluster.effects.filter((effect) => effect.kind === 'replication-changed')).toHaveLength(1)
   })
@@ -34,7 +39,9 @@ describe('truncate', () => {
   it('refuses to grow and directories', async () => {
     const quarry = new Harness()
     await quarry.write('/d/f', [10])
-    expect((await quarry.fails('truncate', { path: '/d/f', newLength: 11 })).message).toBe('Cannot truncate to a larger file size. Current size: 10, truncate size: 11.')
+    expect((await quarry.fails('truncate', { path: '/d/f', newLength: 11 })).message).toBe(
+      'Cannot truncate to a larger file size. Current size: 10, truncate size: 11.',
+    )
     expect((await quarry.fails('truncate', { path: '/d', newLength: 0 })).message).toBe('Path is not a file: /d')
     expect((await quarry.fails('truncate', { path: '/no', newLength: 0 })).message).toBe('File does not exist: /no')
   })

@@ -30,7 +30,11 @@ export function truncate(context: PlanContext, request: Request<'truncate'>): Pl
   if (pending !== undefined) return pending as Planned<{ value: boolean }>
   if (newLength === file.length) return { reply: yes }
   if (newLength > file.length) {
-    throw new QuarryError('INVALID_ARGUMENT', `Cannot truncate to a larger file size. Current size: ${file.length}, truncate size: ${newLength}.`, { length: file.length })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Cannot truncate to a larger file size. Current size: ${file.length}, truncate size: ${newLength}.`,
+      { length: file.length },
+    )
   }
   let start = 0
   const cut = view.blocks(file.id).find((block) => {
@@ -40,15 +44,27 @@ export function truncate(context: PlanContext, request: Request<'truncate'>): Pl
   })!
   if (start === newLength) return { reply: yes, edit: { op: 'truncate', path: at.path, id: file.id, length: newLength } }
   if (request.tailPath === '') {
-    throw new QuarryError('UNSUPPORTED', `Cannot truncate ${at.path} to ${newLength}: that is inside a block. Write its kept part, bytes ${start} to ${newLength}, as a file in the same directory and name it as the tail.`, { blockId: cut.blockId, start })
+    throw new QuarryError(
+      'UNSUPPORTED',
+      `Cannot truncate ${at.path} to ${newLength}: that is inside a block. Write its kept part, bytes ${start} to ${newLength}, as a file in the same directory and name it as the tail.`,
+      { blockId: cut.blockId, start },
+    )
   }
   const tail = donor(context, request.tailPath, parentDirectory(at)!)
   const blocks = view.blocks(tail.id)
   if (request.tailOfBlock !== cut.blockId) {
-    throw new QuarryError('RETRY_LATER', `${at.path} has changed since its tail was copied: block ${cut.blockId} is to be cut, not ${request.tailOfBlock}. Copy it again.`, { path: at.path })
+    throw new QuarryError(
+      'RETRY_LATER',
+      `${at.path} has changed since its tail was copied: block ${cut.blockId} is to be cut, not ${request.tailOfBlock}. Copy it again.`,
+      { path: at.path },
+    )
   }
   if (tail.id === file.id || blocks.length !== 1 || tail.length !== newLength - start) {
-    throw new QuarryError('INVALID_ARGUMENT', `The tail ${request.tailPath} must be one block of ${newLength - start} bytes; it has ${blocks.length} of ${tail.length} bytes.`, { path: at.path })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `The tail ${request.tailPath} must be one block of ${newLength - start} bytes; it has ${blocks.length} of ${tail.length} bytes.`,
+      { path: at.path },
+    )
   }
   checkQuota(view, parentDirectory(at)!, 0, tail.length * (file.replication - tail.replication))
   return { reply: yes, edit: { op: 'truncate', path: at.path, id: file.id, length: newLength, tail: tail.id } }
@@ -64,7 +80,8 @@ export function concat(context: PlanContext, request: Request<'concat'>): Planne
   const target = at.last
   if (target === undefined) throw notFound(at.path)
   if (target.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
-  if (target.holder !== '') throw new QuarryError('INVALID_ARGUMENT', `concat: target file ${at.path} is under construction`, { path: at.path })
+  if (target.holder !== '')
+    throw new QuarryError('INVALID_ARGUMENT', `concat: target file ${at.path} is under construction`, { path: at.path })
   if (target.length === 0) throw new QuarryError('INVALID_ARGUMENT', `concat: target file ${at.path} is empty`, { path: at.path })
   const parent = parentDirectory(at)!
   const sources = request.sources.map((path) => donor(context, path, parent))
@@ -73,18 +90,28 @@ export function concat(context: PlanContext, request: Request<'concat'>): Planne
   let space = 0
   for (const [i, source] of sources.entries()) {
     const path = request.sources[i]!
-    if (source.id === target.id) throw new QuarryError('INVALID_ARGUMENT', `concat: the src file ${path} is the same with the target file ${at.path}`, { path })
+    if (source.id === target.id)
+      throw new QuarryError('INVALID_ARGUMENT', `concat: the src file ${path} is the same with the target file ${at.path}`, { path })
     if (seen.has(source.id)) throw new QuarryError('INVALID_ARGUMENT', 'concat: at least two of the source files are the same', { path })
     seen.add(source.id)
-    if (source.length === 0) throw new QuarryError('INVALID_ARGUMENT', `concat: source file ${path} is invalid or empty or underConstruction`, { path })
+    if (source.length === 0)
+      throw new QuarryError('INVALID_ARGUMENT', `concat: source file ${path} is invalid or empty or underConstruction`, { path })
     if (source.blockSize > target.blockSize) {
-      throw new QuarryError('INVALID_ARGUMENT', `concat: source file ${path} has preferred block size ${source.blockSize} which is greater than the target file's preferred block size ${target.blockSize}.`, { path })
+      throw new QuarryError(
+        'INVALID_ARGUMENT',
+        `concat: source file ${path} has preferred block size ${source.blockSize} which is greater than the target file's preferred block size ${target.blockSize}.`,
+        { path },
+      )
     }
     blocks += view.blocks(source.id).length
     space += source.length * (target.replication - source.replication)
   }
   if (blocks > settings['blocks.per.file.max']) {
-    throw new QuarryError('TOO_MANY_BLOCKS', `File would pass the limit on maximum number of blocks (blocks.per.file.max): ${blocks} > ${settings['blocks.per.file.max']}`, { path: at.path })
+    throw new QuarryError(
+      'TOO_MANY_BLOCKS',
+      `File would pass the limit on maximum number of blocks (blocks.per.file.max): ${blocks} > ${settings['blocks.per.file.max']}`,
+      { path: at.path },
+    )
   }
   checkQuota(view, parent, 0, space)
   return { reply: emptyReply, edit: { op: 'concat', path: at.path, id: target.id, sources: sources.map((source) => source.id) } }
@@ -100,9 +127,12 @@ function donor(context: PlanContext, path: string, directory: DirectoryInode): F
   const file = at.last
   if (file === undefined) throw notFound(at.path)
   if (file.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
-  if (file.parentId !== directory.id) throw new QuarryError('INVALID_ARGUMENT', `Source file ${at.path} is not in the same directory with the target`, { path: at.path })
-  if (file.holder !== '') throw new QuarryError('INVALID_ARGUMENT', `concat: source file ${at.path} is invalid or empty or underConstruction`, { path: at.path })
+  if (file.parentId !== directory.id)
+    throw new QuarryError('INVALID_ARGUMENT', `Source file ${at.path} is not in the same directory with the target`, { path: at.path })
+  if (file.holder !== '')
+    throw new QuarryError('INVALID_ARGUMENT', `concat: source file ${at.path} is invalid or empty or underConstruction`, { path: at.path })
   const last = view.blocks(file.id).at(-1)
-  if (last !== undefined && !isComplete(context, last)) throw new QuarryError('RETRY_LATER', `${at.path} is not sufficiently replicated yet.`, { path: at.path })
+  if (last !== undefined && !isComplete(context, last))
+    throw new QuarryError('RETRY_LATER', `${at.path} is not sufficiently replicated yet.`, { path: at.path })
   return file
 }

@@ -36,10 +36,15 @@ describe('addBlock', () => {
   it('refuses a previous block that is not in the file, and other writers', async () => {
     const quarry = await opened()
     const first = await add(quarry)
-    expect((await quarry.fails('addBlock', { path: '/f', previous: { blockId: 1, genstamp: 1, length: 1 } })).message).toContain('does not match actual last block in file blk_1073741825_1001')
+    expect((await quarry.fails('addBlock', { path: '/f', previous: { blockId: 1, genstamp: 1, length: 1 } })).message).toContain(
+      'does not match actual last block in file blk_1073741825_1001',
+    )
     expect((await quarry.fails('addBlock', { path: '/f', previous: { ...at(first, 5), genstamp: 999 } })).code).toBe('INVALID_ARGUMENT')
     expect((await quarry.fails('addBlock', { path: '/f', previous: at(first, (1 << 20) + 1) })).message).toContain('longer than')
-    expect(await quarry.fails('addBlock', { path: '/f', holder: 'eve', previous: at(first, 5) })).toMatchObject({ code: 'LEASE_EXPIRED', message: 'Client (=eve) is not the lease owner (=writer: /f (inode 16386) Holder eve does not have any open files.' })
+    expect(await quarry.fails('addBlock', { path: '/f', holder: 'eve', previous: at(first, 5) })).toMatchObject({
+      code: 'LEASE_EXPIRED',
+      message: 'Client (=eve) is not the lease owner (=writer: /f (inode 16386) Holder eve does not have any open files.',
+    })
     expect((await quarry.fails('addBlock', { path: '/no' })).code).toBe('NOT_FOUND')
     await quarry.write('/closed')
     expect((await quarry.fails('addBlock', { path: '/closed' })).message).toContain('File is not open for writing: /closed')
@@ -49,7 +54,8 @@ describe('addBlock', () => {
     const quarry = await opened()
     expect(await quarry.fails('addBlock', { path: '/f', excluded: ['dn-0', 'dn-1', 'dn-2'] })).toMatchObject({
       code: 'NO_TARGETS',
-      message: 'File /f could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running and 3 node(s) are excluded in this operation. dn-0: excluded by the client; dn-1: excluded by the client; dn-2: excluded by the client',
+      message:
+        'File /f could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running and 3 node(s) are excluded in this operation. dn-0: excluded by the client; dn-1: excluded by the client; dn-2: excluded by the client',
     })
     const empty = new Harness({ datanodes: 0 })
     await empty.call('create', { path: '/f' })
@@ -115,7 +121,11 @@ describe('a pipeline that lost a node', () => {
     expect(quarry.store.tx.block(renewed.blockId)!.genstamp).toBe(1001)
     const update = { oldBlock: first.block!, newBlock: { ...renewed, length: 30 }, datanodes: ['dn-1', 'dn-2'], storages: ['ds-1', 'ds-2'] }
     await quarry.call('updatePipeline', update)
-    expect(quarry.cluster.effects.at(-1)).toMatchObject({ kind: 'pipeline-updated', block: { genstamp: 1002, length: 30 }, targets: [{ storageUuid: 'ds-1' }, { storageUuid: 'ds-2' }] })
+    expect(quarry.cluster.effects.at(-1)).toMatchObject({
+      kind: 'pipeline-updated',
+      block: { genstamp: 1002, length: 30 },
+      targets: [{ storageUuid: 'ds-1' }, { storageUuid: 'ds-2' }],
+    })
     expect((await quarry.fails('updatePipeline', update)).message).toContain('does not have a larger generation stamp')
     expect((await quarry.fails('updatePipeline', { ...update, newBlock: { ...renewed, genstamp: 5000 } })).code).toBe('INVALID_ARGUMENT')
     expect((await quarry.fails('complete', { path: '/f', last: at(first, 40) })).code).toBe('STALE_GENERATION')
@@ -140,10 +150,12 @@ describe('a pipeline that lost a node', () => {
     expect((await quarry.fails('additionalDatanode', { ...request, excluded: ['dn-2', 'dn-3'] })).code).toBe('NO_TARGETS')
   })
 
-  it('is nobody else\'s', async () => {
+  it("is nobody else's", async () => {
     const quarry = await opened()
     const first = await add(quarry)
-    expect((await quarry.fails('updateBlockForPipeline', { block: first.block!, holder: 'eve' })).message).toContain('is accessed by a non lease holder eve')
+    expect((await quarry.fails('updateBlockForPipeline', { block: first.block!, holder: 'eve' })).message).toContain(
+      'is accessed by a non lease holder eve',
+    )
   })
 })
 
@@ -155,7 +167,13 @@ describe('append', () => {
     expect(lastBlock).toMatchObject({ block: { genstamp: 1001, length: 100 }, offset: 0 })
     expect(file).toMatchObject({ length: 100, underConstruction: true })
     expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ length: 100, spaceConsumed: 3 << 20 })
-    expect((await quarry.call('getBlockLocations', { path: '/f' })).blocks).toMatchObject({ fileLength: 0, underConstruction: true, lastBlockComplete: false, lastBlock: { block: { length: 100 } }, blocks: [] })
+    expect((await quarry.call('getBlockLocations', { path: '/f' })).blocks).toMatchObject({
+      fileLength: 0,
+      underConstruction: true,
+      lastBlockComplete: false,
+      lastBlock: { block: { length: 100 } },
+      blocks: [],
+    })
     await quarry.call('complete', { path: '/f', last: { ...lastBlock!.block!, length: 150 } })
     expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ length: 150, spaceConsumed: 450 })
   })
@@ -183,6 +201,8 @@ describe('append', () => {
     expect((await quarry.fails('append', { path: '/f' })).code).toBe('RETRY_LATER')
     quarry.cluster.live.clear()
     await quarry.call('append', { path: '/f', holder: 'one' })
-    expect((await quarry.fails('append', { path: '/f', holder: 'two' })).message).toBe('Failed to APPEND_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one')
+    expect((await quarry.fails('append', { path: '/f', holder: 'two' })).message).toBe(
+      'Failed to APPEND_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one',
+    )
   })
 })

@@ -18,15 +18,19 @@ export function append(context: PlanContext, request: Request<'append'>): Planne
   refuseInSafeMode(context, `Cannot append to file${at.path}`)
   checkTraverse(caller, at)
   const file = at.last
-  if (file?.kind === 'directory') throw new QuarryError('IS_A_DIRECTORY', `Cannot append to directory ${at.path}; already exists as a directory.`, { path: at.path })
-  if (file === undefined) throw new QuarryError('NOT_FOUND', `Failed to append to non-existent file ${at.path} for client ${caller.address}`, { path: at.path })
+  if (file?.kind === 'directory')
+    throw new QuarryError('IS_A_DIRECTORY', `Cannot append to directory ${at.path}; already exists as a directory.`, { path: at.path })
+  if (file === undefined)
+    throw new QuarryError('NOT_FOUND', `Failed to append to non-existent file ${at.path} for client ${caller.address}`, { path: at.path })
   if (request.holder === '') throw new QuarryError('INVALID_ARGUMENT', 'append needs the name of a lease holder.')
   checkPath(caller, at, WRITE)
   const pending = requireFree(context, file, at.path, request.holder, 'APPEND_FILE')
   if (pending !== undefined) return pending
   const last = view.blocks(file.id).at(-1)
   if (last !== undefined && !isComplete(context, last)) {
-    throw new QuarryError('RETRY_LATER', `append: lastBlock=${blockText(last)} of src=${at.path} is not sufficiently replicated yet.`, { path: at.path })
+    throw new QuarryError('RETRY_LATER', `append: lastBlock=${blockText(last)} of src=${at.path} is not sufficiently replicated yet.`, {
+      path: at.path,
+    })
   }
   const status = { ...fileStatus(file, ''), underConstruction: true }
   if (last === undefined || request.newBlock || last.length >= file.blockSize) {
@@ -53,40 +57,71 @@ export function addBlock(context: PlanContext, request: Request<'addBlock'>): Pl
   if (same(previous, last)) {
     if (previous !== null && last!.state !== 'committed') {
       commits = commitOf(last!, file, previous)
-      if (commits.length === 0) throw new QuarryError('INVALID_ARGUMENT', `Cannot add a block to ${request.path} after an empty one: abandon ${blockText(last!)} first`, { path: request.path })
+      if (commits.length === 0)
+        throw new QuarryError(
+          'INVALID_ARGUMENT',
+          `Cannot add a block to ${request.path} after an empty one: abandon ${blockText(last!)} first`,
+          { path: request.path },
+        )
     }
   } else if (previous === null && last!.state === 'committed') {
     // Append at a block boundary, or into a new block.
   } else if (previous === null ? blocks.length === 1 : same(previous, blocks.at(-2))) {
     if (last!.length !== 0 || last!.state !== 'under-construction') {
-      throw new QuarryError('INVALID_ARGUMENT', `Request looked like a retry to allocate block ${blockText(last!)} but it already contains ${last!.length} bytes`, { path: request.path })
+      throw new QuarryError(
+        'INVALID_ARGUMENT',
+        `Request looked like a retry to allocate block ${blockText(last!)} but it already contains ${last!.length} bytes`,
+        { path: request.path },
+      )
     }
     return { reply: { block: locatedBlock(last!, file.length, cluster.locations(last!, caller.address), false), poolId: context.poolId } }
   } else {
-    throw new QuarryError('INVALID_ARGUMENT', `Cannot allocate block in ${request.path}: passed 'previous' block ${blockText(previous)} does not match actual last block in file ${last === undefined ? 'null' : blockText(last)}`, { path: request.path })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Cannot allocate block in ${request.path}: passed 'previous' block ${blockText(previous)} does not match actual last block in file ${last === undefined ? 'null' : blockText(last)}`,
+      { path: request.path },
+    )
   }
   const most = settings['blocks.per.file.max']
   if (blocks.length >= most) {
-    throw new QuarryError('TOO_MANY_BLOCKS', `File has reached the limit on maximum number of blocks (blocks.per.file.max): ${blocks.length} >= ${most}`, { path: request.path })
+    throw new QuarryError(
+      'TOO_MANY_BLOCKS',
+      `File has reached the limit on maximum number of blocks (blocks.per.file.max): ${blocks.length} >= ${most}`,
+      { path: request.path },
+    )
   }
   const committedLast: BlockRecord | undefined = commits === undefined ? last : { ...last!, length: commits.length, state: 'committed' }
   if (committedLast !== undefined && !isComplete(context, committedLast)) {
-    return { wait: committedLast.blockId, reply: emptyReply, refuse: new QuarryError('NOT_REPLICATED_YET', `Not replicated yet: ${request.path}`, { path: request.path }) }
+    return {
+      wait: committedLast.blockId,
+      reply: emptyReply,
+      refuse: new QuarryError('NOT_REPLICATED_YET', `Not replicated yet: ${request.path}`, { path: request.path }),
+    }
   }
   // The block before was charged in full; what it did not use is free by now.
   const freed = commits === undefined || last === undefined ? 0 : file.blockSize - commits.length
   checkSpace(context, file, (file.blockSize - freed) * file.replication)
   const placement = cluster.chooseTargets({
-    caller: caller.address, wanted: file.replication, existing: [], excluded: request.excluded, favored: request.favored, blockSize: file.blockSize,
+    caller: caller.address,
+    wanted: file.replication,
+    existing: [],
+    excluded: request.excluded,
+    favored: request.favored,
+    blockSize: file.blockSize,
   })
-  if (placement.targets.length < settings['replication.min']) throw noTargets(request.path, placement, settings['replication.min'], request.excluded.length)
+  if (placement.targets.length < settings['replication.min'])
+    throw noTargets(request.path, placement, settings['replication.min'], request.excluded.length)
   const counters = view.counters()
   const block = makeBlock(counters.nextBlockId, file.id, blocks.length, counters.nextGenstamp, 0, 'under-construction')
   const offset = file.length + (commits === undefined ? 0 : commits.length - last!.length)
   return {
     reply: { block: locatedBlock(block, offset, placement.targets, false), poolId: context.poolId },
     edit: {
-      op: 'addBlock', path: request.path, id: file.id, blockId: block.blockId, genstamp: block.genstamp,
+      op: 'addBlock',
+      path: request.path,
+      id: file.id,
+      blockId: block.blockId,
+      genstamp: block.genstamp,
       ...(commits === undefined ? {} : { commits }),
     },
     effects: [{ kind: 'block-allocated', block, replication: file.replication, targets: placement.targets }],
@@ -95,9 +130,16 @@ export function addBlock(context: PlanContext, request: Request<'addBlock'>): Pl
 
 function noTargets(path: string, placement: Placement, wanted: number, excluded: number): QuarryError {
   const { targets, refused } = placement
-  const reasons = refused.length === 0 ? 'no datanode is registered: start one with `quarry datanode`' : refused.map((one) => `${one.node}: ${one.reason}`).join('; ')
+  const reasons =
+    refused.length === 0
+      ? 'no datanode is registered: start one with `quarry datanode`'
+      : refused.map((one) => `${one.node}: ${one.reason}`).join('; ')
   const nodes = refused.length + targets.length
-  return new QuarryError('NO_TARGETS', `File ${path} could only be written to ${targets.length} of the ${wanted} minReplication nodes. There are ${nodes} datanode(s) running and ${excluded} node(s) are excluded in this operation. ${reasons}`, { path, refused })
+  return new QuarryError(
+    'NO_TARGETS',
+    `File ${path} could only be written to ${targets.length} of the ${wanted} minReplication nodes. There are ${nodes} datanode(s) running and ${excluded} node(s) are excluded in this operation. ${reasons}`,
+    { path, refused },
+  )
 }
 
 export function abandonBlock(context: PlanContext, request: Request<'abandonBlock'>): Planned {
@@ -139,8 +181,14 @@ export function fsync(context: PlanContext, request: Request<'fsync'>): Planned 
   const file = writersFile(context, request.path, request.fileId, request.holder)
   const last = context.view.blocks(file.id).at(-1)
   if (last?.state !== 'under-construction' || request.lastBlockLength <= last.length) return { reply: emptyReply }
-  if (request.lastBlockLength > file.blockSize) throw new QuarryError('INVALID_ARGUMENT', `fsync of ${request.lastBlockLength} bytes in a block of at most ${file.blockSize}`, { path: request.path })
-  return { reply: emptyReply, edit: { op: 'fsync', path: request.path, id: file.id, blockId: last.blockId, length: request.lastBlockLength } }
+  if (request.lastBlockLength > file.blockSize)
+    throw new QuarryError('INVALID_ARGUMENT', `fsync of ${request.lastBlockLength} bytes in a block of at most ${file.blockSize}`, {
+      path: request.path,
+    })
+  return {
+    reply: emptyReply,
+    edit: { op: 'fsync', path: request.path, id: file.id, blockId: last.blockId, length: request.lastBlockLength },
+  }
 }
 
 export function updateBlockForPipeline(context: PlanContext, request: Request<'updateBlockForPipeline'>): Planned {
@@ -157,12 +205,24 @@ export function updatePipeline(context: PlanContext, request: Request<'updatePip
   refuseInSafeMode(context, `Cannot update the pipeline of ${blockText(request.oldBlock)}`)
   const { block, file } = openBlock(context, request.oldBlock, request.holder)
   const next = request.newBlock
-  if (next === null || next.blockId !== block.blockId || next.genstamp <= block.genstamp || next.genstamp >= context.view.counters().nextGenstamp || next.length < block.length || next.length > file.blockSize) {
-    throw new QuarryError('INVALID_ARGUMENT', `Update ${blockText(request.oldBlock)} (stored ${blockText(block)}) but the new block ${blockText(next)} does not have a larger generation stamp and length`, { blockId: block.blockId })
+  if (
+    next === null ||
+    next.blockId !== block.blockId ||
+    next.genstamp <= block.genstamp ||
+    next.genstamp >= context.view.counters().nextGenstamp ||
+    next.length < block.length ||
+    next.length > file.blockSize
+  ) {
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Update ${blockText(request.oldBlock)} (stored ${blockText(block)}) but the new block ${blockText(next)} does not have a larger generation stamp and length`,
+      { blockId: block.blockId },
+    )
   }
   const targets = request.datanodes.map((uuid, i) => {
     const location = cluster.location(uuid, request.storages[i] ?? '')
-    if (location === undefined) throw new QuarryError('INVALID_ARGUMENT', `Datanode ${uuid} of the new pipeline is not registered.`, { datanode: uuid })
+    if (location === undefined)
+      throw new QuarryError('INVALID_ARGUMENT', `Datanode ${uuid} of the new pipeline is not registered.`, { datanode: uuid })
     return location
   })
   const updated = makeBlock(block.blockId, block.fileId, block.index, next.genstamp, next.length, 'under-construction')
@@ -185,10 +245,17 @@ export function additionalDatanode(context: PlanContext, request: Request<'addit
     return location === undefined ? [] : [location]
   })
   const placement = cluster.chooseTargets({
-    caller: caller.address, wanted: request.wanted, existing: request.existing, excluded: request.excluded, favored: [], blockSize: file.blockSize,
+    caller: caller.address,
+    wanted: request.wanted,
+    existing: request.existing,
+    excluded: request.excluded,
+    favored: [],
+    blockSize: file.blockSize,
   })
   if (placement.targets.length === 0) throw noTargets(request.path, placement, request.wanted, request.excluded.length)
-  return { reply: { block: locatedBlock(block, file.length - block.length, [...kept, ...placement.targets], false), poolId: context.poolId } }
+  return {
+    reply: { block: locatedBlock(block, file.length - block.length, [...kept, ...placement.targets], false), poolId: context.poolId },
+  }
 }
 
 // --- shared -----------------------------------------------------------------------------------------------------------------
@@ -203,19 +270,33 @@ function blockText(block: { readonly blockId: number; readonly genstamp: number;
 }
 
 function mismatch(record: BlockRecord | undefined, block: Block | null): QuarryError {
-  return new QuarryError('STALE_GENERATION', `The last block of the file is ${record === undefined ? 'null' : blockText(record)}, the client says ${blockText(block)}`, {})
+  return new QuarryError(
+    'STALE_GENERATION',
+    `The last block of the file is ${record === undefined ? 'null' : blockText(record)}, the client says ${blockText(block)}`,
+    {},
+  )
 }
 
 /** The final length of a block as its writer gives it. */
 function commitOf(record: BlockRecord, file: FileInode, block: Block): BlockCommit {
   if (block.genstamp !== record.genstamp) {
-    throw new QuarryError('STALE_GENERATION', `Commit block with mismatching GS. NN has ${blockText(record)}, client submits ${blockText(block)}`, { blockId: record.blockId })
+    throw new QuarryError(
+      'STALE_GENERATION',
+      `Commit block with mismatching GS. NN has ${blockText(record)}, client submits ${blockText(block)}`,
+      { blockId: record.blockId },
+    )
   }
   if (block.length < record.length) {
-    throw new QuarryError('INVALID_ARGUMENT', `Commit block ${blockText(block)} is shorter than what was made durable before: ${record.length} bytes`, { blockId: record.blockId })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Commit block ${blockText(block)} is shorter than what was made durable before: ${record.length} bytes`,
+      { blockId: record.blockId },
+    )
   }
   if (block.length > file.blockSize) {
-    throw new QuarryError('INVALID_ARGUMENT', `Commit block ${blockText(block)} is longer than the file's block size ${file.blockSize}`, { blockId: record.blockId })
+    throw new QuarryError('INVALID_ARGUMENT', `Commit block ${blockText(block)} is longer than the file's block size ${file.blockSize}`, {
+      blockId: record.blockId,
+    })
   }
   return { blockId: record.blockId, genstamp: record.genstamp, length: block.length }
 }
@@ -225,10 +306,14 @@ function openBlock(context: PlanContext, block: Block | null, holder: string): {
   const record = block === null ? undefined : context.view.block(block.blockId)
   if (record === undefined) throw new QuarryError('INVALID_ARGUMENT', `${blockText(block)} does not exist or is not under construction`)
   const file = livingInode(context.view, record.fileId)
-  if (file?.kind !== 'file' || file.holder === '') throw new QuarryError('LEASE_EXPIRED', `The file ${blockText(record)} belonged to does not exist or it is not under construction.`)
-  if (file.holder !== holder) throw new QuarryError('LEASE_EXPIRED', `Lease mismatch: ${blockText(record)} is accessed by a non lease holder ${holder}`)
-  if (record.state === 'committed') throw new QuarryError('INVALID_ARGUMENT', `Unexpected state: ${blockText(record)} is committed but not under construction`)
-  if (record.state === 'under-recovery') throw new QuarryError('LEASE_EXPIRED', `${blockText(record)} is being recovered: its writer is taken for dead`)
+  if (file?.kind !== 'file' || file.holder === '')
+    throw new QuarryError('LEASE_EXPIRED', `The file ${blockText(record)} belonged to does not exist or it is not under construction.`)
+  if (file.holder !== holder)
+    throw new QuarryError('LEASE_EXPIRED', `Lease mismatch: ${blockText(record)} is accessed by a non lease holder ${holder}`)
+  if (record.state === 'committed')
+    throw new QuarryError('INVALID_ARGUMENT', `Unexpected state: ${blockText(record)} is committed but not under construction`)
+  if (record.state === 'under-recovery')
+    throw new QuarryError('LEASE_EXPIRED', `${blockText(record)} is being recovered: its writer is taken for dead`)
   context.leases.renew(holder, context.atMs)
   return { block: record, file }
 }
@@ -238,4 +323,3 @@ function checkSpace(context: PlanContext, file: FileInode, space: number): void 
   const parent = context.view.inode(file.parentId)
   if (parent?.kind === 'directory') checkQuota(context.view, parent satisfies DirectoryInode, 0, space)
 }
-
