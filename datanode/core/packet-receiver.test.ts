@@ -106,3 +106,19 @@ describe('PacketReceiver', () => {
     expect(receiver.length).toBe(33)
   })
 })
+
+describe('a packet that goes on in a chunk', () => {
+  it('is left as it came: the same memory is forwarded down the pipeline, and used again afterwards', () => {
+    const whole = Buffer.from(Array.from({ length: 60 }, (_, i) => i))
+    const receiver = new PacketReceiver(sum)
+    const first = packet(Buffer.from(whole), 0, 20)
+    receiver.place(first)
+    // The first packet's buffer is reused for something else.
+    first.data.fill(0xff)
+    const second = packet(whole, 20, 40)
+    const before = Buffer.from(second.checksums)
+    const placed = receiver.place(second)
+    expect(Buffer.from(second.checksums)).toEqual(before)
+    expect(Buffer.from(placed.checksums)).toEqual(chunkChecksums(whole.subarray(16, 40), chunk))
+  })
+})

@@ -115,7 +115,7 @@ export class PacketReceiver {
   #rejoin(packet: PacketData, checksums: Uint8Array, chunkStart: number, crc: NonNullable<Checksummer['crc']>): Uint8Array {
     const old = this.#tail.subarray(0, packet.offset - chunkStart)
     const fresh = packet.data.subarray(0, Math.min(packet.data.length, chunkStart + this.#sum.bytesPerChunk - packet.offset))
-    const out = checksums.slice()
+    const out = copyOf(checksums)
     new DataView(out.buffer, out.byteOffset).setUint32(0, crc(fresh, old.length === 0 ? 0 : crc(old)))
     return out
   }
@@ -129,7 +129,7 @@ export class PacketReceiver {
     }
     const chunkStart = end - tailLength
     if (packet.offset <= chunkStart) {
-      this.#tail = packet.data.slice(packet.data.length - tailLength)
+      this.#tail = copyOf(packet.data.subarray(packet.data.length - tailLength))
       return
     }
     const tail = new Uint8Array(tailLength)
@@ -137,4 +137,9 @@ export class PacketReceiver {
     tail.set(packet.data, packet.offset - chunkStart)
     this.#tail = tail
   }
+}
+
+/** Bytes of our own. Packets are Buffers, whose slice() is a view: of memory that the packet's forwarding still reads. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
 }
