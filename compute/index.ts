@@ -26,7 +26,11 @@ export { computeServices } from './agent/main.ts'
 export async function query(fs: FileSystem, sql: string, options: QueryOptions & { readonly env?: Env } = {}): Promise<QueryResult> {
   const runner = grpcFragmentRunner()
   try {
-    return await runQuery({ files: tableFiles(fs), runner, startEngine: (engine) => ExecutorProcess.start(engine), env: options.env ?? systemEnv() }, sql, options)
+    return await runQuery(
+      { files: tableFiles(fs), runner, startEngine: (engine) => ExecutorProcess.start(engine), env: options.env ?? systemEnv() },
+      sql,
+      options,
+    )
   } finally {
     await runner.close()
   }

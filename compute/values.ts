@@ -39,20 +39,12 @@ export interface Column {
  */
 export function valueToJson(value: Value, shape: Shape): string {
   if (value === null) return 'null'
-  switch (typeof value) {
-    case 'bigint':
-      return String(value)
-    case 'number':
-      return Number.isFinite(value) ? String(value) : JSON.stringify(String(value))
-    case 'boolean':
-      return String(value)
-    case 'string':
-      return shape.kind === 'decimal' ? value : JSON.stringify(value)
-    case 'object':
-      if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('base64'))
-      if (Array.isArray(value)) return `[${value.map((item: Value) => itemToJson(item, shape)).join(',')}]`
-      return structToJson(value as Record<string, Value>, shape.kind === 'struct' ? shape.fields : {})
-  }
+  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : JSON.stringify(String(value))
+  if (typeof value === 'string') return shape.kind === 'decimal' ? value : JSON.stringify(value)
+  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('base64'))
+  if (Array.isArray(value)) return `[${value.map((item: Value) => itemToJson(item, shape)).join(',')}]`
+  return structToJson(value as Record<string, Value>, shape.kind === 'struct' ? shape.fields : {})
 }
 
 const plain: Shape = { kind: 'plain' }
@@ -63,7 +55,9 @@ function itemToJson(item: Value, shape: Shape): string {
 }
 
 function structToJson(value: Readonly<Record<string, Value>>, fields: Readonly<Record<string, Shape>>): string {
-  return `{${Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}:${valueToJson(item, fields[name] ?? plain)}`).join(',')}}`
+  return `{${Object.entries(value)
+    .map(([name, item]) => `${JSON.stringify(name)}:${valueToJson(item, fields[name] ?? plain)}`)
+    .join(',')}}`
 }
 
 /** A row as a JSON object; columns of the same name are told apart by _1, _2. */

@@ -7,8 +7,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { assert, must } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import type { Block, LocalReplicas } from '../../proto/ports.ts'
-import type { FragmentRequest } from '../../proto/ports.ts'
+import type { Block, FragmentRequest, LocalReplicas } from '../../proto/ports.ts'
 import type { RemoteBlocks } from './remote-blocks.ts'
 
 export type Split = FragmentRequest['splits'][number]
@@ -46,7 +45,10 @@ export async function assembleSplit(split: Split, target: string, context: Assem
       const before = count.local + count.remote
       for (const block of split.blocks) await copyOverlap(file, block, range.start, range.length, count, context)
       const copied = count.local + count.remote - before
-      if (copied !== range.length) throw new QuarryError('BLOCK_MISSING', `${split.path}: ${copied} of ${range.length} bytes from ${range.start} could be read.`, { path: split.path })
+      if (copied !== range.length)
+        throw new QuarryError('BLOCK_MISSING', `${split.path}: ${copied} of ${range.length} bytes from ${range.start} could be read.`, {
+          path: split.path,
+        })
     }
   } finally {
     await file.close()
@@ -54,7 +56,8 @@ export async function assembleSplit(split: Split, target: string, context: Assem
   return { bytesLocal: count.local, bytesRemote: count.remote, verifyUs: Math.round((context.monotonicMs() - startedMs) * 1000) }
 }
 
-const liesHere = (block: SplitBlock, context: AssembleContext): boolean => block.locations.some((one) => one.datanode?.uuid === context.local.datanodeUuid)
+const liesHere = (block: SplitBlock, context: AssembleContext): boolean =>
+  block.locations.some((one) => one.datanode?.uuid === context.local.datanodeUuid)
 
 async function tryLink(block: Block, target: string, split: Split, context: AssembleContext): Promise<Assembled | undefined> {
   try {
@@ -68,7 +71,14 @@ async function tryLink(block: Block, target: string, split: Split, context: Asse
   }
 }
 
-async function copyOverlap(file: FileHandle, block: SplitBlock, start: number, length: number, count: { local: number; remote: number }, context: AssembleContext): Promise<void> {
+async function copyOverlap(
+  file: FileHandle,
+  block: SplitBlock,
+  start: number,
+  length: number,
+  count: { local: number; remote: number },
+  context: AssembleContext,
+): Promise<void> {
   const stored = must(block.block, 'a split names its blocks')
   const from = Math.max(start, block.fileOffset)
   const end = Math.min(start + length, block.fileOffset + stored.length)
@@ -87,7 +97,12 @@ async function copyOverlap(file: FileHandle, block: SplitBlock, start: number, l
   for (const { datanode } of block.locations) {
     if (datanode === null || datanode.uuid === context.local.datanodeUuid) continue
     try {
-      await copy(file, from, end - from, context.remote.read(datanode, context.poolId, stored, from - block.fileOffset, end - from, context.signal))
+      await copy(
+        file,
+        from,
+        end - from,
+        context.remote.read(datanode, context.poolId, stored, from - block.fileOffset, end - from, context.signal),
+      )
       count.remote += end - from
       return
     } catch (error) {
@@ -95,7 +110,9 @@ async function copyOverlap(file: FileHandle, block: SplitBlock, start: number, l
       failures.push(`${datanode.hostname}:${datanode.grpcPort}: ${toQuarryError(error).message}`)
     }
   }
-  throw new QuarryError('BLOCK_MISSING', `Block ${stored.blockId} cannot be read: ${failures.join('; ') || 'no datanode has it'}.`, { blockId: stored.blockId })
+  throw new QuarryError('BLOCK_MISSING', `Block ${stored.blockId} cannot be read: ${failures.join('; ') || 'no datanode has it'}.`, {
+    blockId: stored.blockId,
+  })
 }
 
 async function copy(file: FileHandle, position: number, length: number, source: AsyncIterable<Uint8Array>): Promise<void> {

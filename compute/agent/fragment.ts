@@ -51,7 +51,13 @@ export async function runFragment(request: FragmentRequest, context: FragmentCon
     for (const split of request.splits) {
       const file = path.join(jail, `split-${id}-${files.length}.parquet`)
       files.push(file)
-      const assembled = await assembleSplit(split, file, { local: context.local, remote: context.remote, poolId: request.poolId, signal, monotonicMs: () => context.env.clock.monotonicMs() })
+      const assembled = await assembleSplit(split, file, {
+        local: context.local,
+        remote: context.remote,
+        poolId: request.poolId,
+        signal,
+        monotonicMs: () => context.env.clock.monotonicMs(),
+      })
       bytesLocal += assembled.bytesLocal
       bytesRemote += assembled.bytesRemote
       verifyUs += assembled.verifyUs
@@ -99,11 +105,14 @@ function checkedSelect(request: FragmentRequest): Node {
 function viewOf(splits: readonly Split[], files: readonly string[], select: Node): string {
   const columns = [...columnsIn(select)].filter((name) => name !== rowNumberColumn)
   const list = [...columns, rowNumberColumn].map(sqlName).join(', ')
-  return splits.map((split, i) => {
-    const rows = [split.firstRow, split.lastRow]
-    if (!rows.every((row) => Number.isSafeInteger(row) && row >= 0)) throw new QuarryError('INVALID_ARGUMENT', 'A row range is not a range of whole numbers.')
-    return `SELECT ${list} FROM read_parquet(${sqlText(files[i]!)}, file_row_number = true, hive_partitioning = false) WHERE ${sqlName(rowNumberColumn)} BETWEEN ${rows[0]} AND ${rows[1]}`
-  }).join(' UNION ALL ')
+  return splits
+    .map((split, i) => {
+      const rows = [split.firstRow, split.lastRow]
+      if (!rows.every((row) => Number.isSafeInteger(row) && row >= 0))
+        throw new QuarryError('INVALID_ARGUMENT', 'A row range is not a range of whole numbers.')
+      return `SELECT ${list} FROM read_parquet(${sqlText(files[i]!)}, file_row_number = true, hive_partitioning = false) WHERE ${sqlName(rowNumberColumn)} BETWEEN ${rows[0]} AND ${rows[1]}`
+    })
+    .join(' UNION ALL ')
 }
 
 function columnsIn(select: Node): Set<string> {

@@ -58,7 +58,12 @@ export class ExecutorPool {
 
   private constructor(options: PoolOptions, dir: string) {
     this.#options = options
-    this.#slots = Array.from({ length: options.executors }, (_, i) => ({ jail: path.join(dir, `jail-${i}`), engine: undefined, busy: false, cancelIdle: undefined }))
+    this.#slots = Array.from({ length: options.executors }, (_, i) => ({
+      jail: path.join(dir, `jail-${i}`),
+      engine: undefined,
+      busy: false,
+      cancelIdle: undefined,
+    }))
   }
 
   /** Removes what an earlier process left behind. */
@@ -82,7 +87,12 @@ export class ExecutorPool {
       slot.cancelIdle = undefined
       if (slot.engine === undefined || !slot.engine.alive) {
         await empty(slot.jail)
-        slot.engine = await this.#options.start({ jail: slot.jail, memoryLimit: this.#options.memoryLimit, threads: this.#options.threads, spillLimit })
+        slot.engine = await this.#options.start({
+          jail: slot.jail,
+          memoryLimit: this.#options.memoryLimit,
+          threads: this.#options.threads,
+          spillLimit,
+        })
         this.#options.env.log.info('compute.executor.started', { pid: slot.engine.pid })
       }
       signal.throwIfAborted()
@@ -98,10 +108,12 @@ export class ExecutorPool {
   async close(): Promise<void> {
     this.#closed = true
     for (const waiting of this.#waiting.splice(0)) waiting.fail(new QuarryError('UNAVAILABLE', 'The datanode is stopping.'))
-    await Promise.all(this.#slots.map((slot) => {
-      slot.cancelIdle?.()
-      return slot.engine?.close()
-    }))
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        slot.cancelIdle?.()
+        await slot.engine?.close()
+      }),
+    )
     await rm(this.#options.dir, { recursive: true, force: true })
   }
 
@@ -109,12 +121,15 @@ export class ExecutorPool {
     if (this.#closed) return Promise.reject(new QuarryError('UNAVAILABLE', 'The datanode is stopping.'))
     if (signal.aborted) return Promise.reject(signal.reason as Error)
     // A running executor before one that must be started.
-    const free = this.#slots.filter((slot) => !slot.busy).toSorted((a, b) => Number(b.engine?.alive ?? false) - Number(a.engine?.alive ?? false))[0]
+    const free = this.#slots
+      .filter((slot) => !slot.busy)
+      .toSorted((a, b) => Number(b.engine?.alive ?? false) - Number(a.engine?.alive ?? false))[0]
     if (free !== undefined) {
       free.busy = true
       return Promise.resolve(free)
     }
-    if (this.#waiting.length >= waitingMax) return Promise.reject(new QuarryError('OVERLOADED', `${waitingMax} fragments wait for this datanode already; try again later.`))
+    if (this.#waiting.length >= waitingMax)
+      return Promise.reject(new QuarryError('OVERLOADED', `${waitingMax} fragments wait for this datanode already; try again later.`))
     return new Promise((resolve, reject) => {
       const done = () => {
         signal.removeEventListener('abort', onAbort)

@@ -18,7 +18,15 @@ export function grpcRemoteBlocks(clients: DatanodeClients): RemoteBlocks {
   }
 }
 
-async function* readChecked(clients: DatanodeClients, node: DatanodeId, poolId: string, block: Block, offset: number, length: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readChecked(
+  clients: DatanodeClients,
+  node: DatanodeId,
+  poolId: string,
+  block: Block,
+  offset: number,
+  length: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let spec: ChecksumSpec | undefined
   let at = offset
   const end = offset + length
@@ -40,13 +48,27 @@ async function* readChecked(clients: DatanodeClients, node: DatanodeId, poolId: 
     }
     if (packet.last || at >= end) break
   }
-  if (at < end) throw new QuarryError('REPLICA_STATE', `Datanode ${node.hostname}:${node.grpcPort} ended block ${block.blockId} at ${at} of ${end} bytes.`)
+  if (at < end)
+    throw new QuarryError(
+      'REPLICA_STATE',
+      `Datanode ${node.hostname}:${node.grpcPort} ended block ${block.blockId} at ${at} of ${end} bytes.`,
+    )
 }
 
 function check(data: Uint8Array, checksums: Uint8Array, spec: ChecksumSpec | undefined, node: DatanodeId, block: Block): void {
   const bytesPerChunk = spec?.bytesPerChunk || 512
-  const bad = spec === undefined || spec.type === ChecksumType.CHECKSUM_NULL ? -1 : spec.type === ChecksumType.CHECKSUM_CRC32C ? firstBadChunk(data, checksums, bytesPerChunk) : firstBadCrc32(data, checksums, bytesPerChunk)
-  if (bad >= 0) throw new QuarryError('CHECKSUM', `Block ${block.blockId} from datanode ${node.hostname}:${node.grpcPort} does not match its checksum.`, { blockId: block.blockId, uuid: node.uuid })
+  const bad =
+    spec === undefined || spec.type === ChecksumType.CHECKSUM_NULL
+      ? -1
+      : spec.type === ChecksumType.CHECKSUM_CRC32C
+        ? firstBadChunk(data, checksums, bytesPerChunk)
+        : firstBadCrc32(data, checksums, bytesPerChunk)
+  if (bad >= 0)
+    throw new QuarryError(
+      'CHECKSUM',
+      `Block ${block.blockId} from datanode ${node.hostname}:${node.grpcPort} does not match its checksum.`,
+      { blockId: block.blockId, uuid: node.uuid },
+    )
 }
 
 function firstBadCrc32(data: Uint8Array, checksums: Uint8Array, bytesPerChunk: number): number {

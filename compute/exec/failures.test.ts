@@ -21,7 +21,9 @@ afterEach(async () => {
 const from = "'/t/sample.parquet'"
 const grouped = `SELECT city, count(*) AS n, sum(num) AS s, max(moment) AS m FROM ${from} GROUP BY city ORDER BY city`
 
-async function start(options: BlockFilesOptions = {}): Promise<{ cluster: BlockFiles; alone: Alone; expected: (sql: string) => ReturnType<Alone['query']> }> {
+async function start(
+  options: BlockFilesOptions = {},
+): Promise<{ cluster: BlockFiles; alone: Alone; expected: (sql: string) => ReturnType<Alone['query']> }> {
   cluster = await BlockFiles.start({ blockSize: 48 * 1024, ...options })
   alone = await Alone.open()
   const file = path.join(cluster.dir, 'sample.parquet')
@@ -62,7 +64,10 @@ test('after three failed attempts the query fails with the last reason, and noth
     attempts++
     throw new QuarryError('CHECKSUM', 'a bad chunk')
   }
-  await expect(rowsOf(grouped)).rejects.toMatchObject({ code: 'CHECKSUM', message: expect.stringMatching(/^\/t\/sample\.parquet: fragment 0 failed 3 times, last on 127\.0\.0\.1:\d+: a bad chunk$/) })
+  await expect(rowsOf(grouped)).rejects.toMatchObject({
+    code: 'CHECKSUM',
+    message: expect.stringMatching(/^\/t\/sample\.parquet: fragment 0 failed 3 times, last on 127\.0\.0\.1:\d+: a bad chunk$/),
+  })
   expect(attempts).toBe(3)
   expect((await mine()).filter((name) => !before.has(name))).toEqual([])
 })
@@ -71,7 +76,10 @@ test("a failure that is the query's own is not tried again", async () => {
   await start()
   let attempts = 0
   cluster!.beforeFragment = () => void attempts++
-  await expect(rowsOf(`SELECT max(city::INTEGER) FROM ${from}`)).rejects.toMatchObject({ code: 'SQL', message: expect.stringMatching(/^Conversion Error: Could not convert string/) })
+  await expect(rowsOf(`SELECT max(city::INTEGER) FROM ${from}`)).rejects.toMatchObject({
+    code: 'SQL',
+    message: expect.stringMatching(/^Conversion Error: Could not convert string/),
+  })
   expect(attempts).toBeLessThanOrEqual(cluster!.nodes.length)
 })
 
@@ -115,10 +123,16 @@ test('a file that was replaced in the meantime ends the query instead of mixing 
     await cluster.put(path.join(cluster.dir, 'sample.parquet'), '/t/sample.parquet', 40_000)
     throw new QuarryError('REPLICA_NOT_FOUND', 'the block is gone')
   }
-  await expect(rowsOf(grouped)).rejects.toMatchObject({ code: 'SQL', message: '/t/sample.parquet was changed while it was being queried: run the query again.' })
+  await expect(rowsOf(grouped)).rejects.toMatchObject({
+    code: 'SQL',
+    message: '/t/sample.parquet was changed while it was being queried: run the query again.',
+  })
 })
 
 test('results beyond the bound are refused with a way out', async () => {
   const { cluster } = await start()
-  await expect(cluster.query(`SELECT * FROM ${from}`, { resultBytesMax: 10_000 })).rejects.toMatchObject({ code: 'SQL', message: 'The fragments return more than 10000 bytes: add WHERE, LIMIT or an aggregate.' })
+  await expect(cluster.query(`SELECT * FROM ${from}`, { resultBytesMax: 10_000 })).rejects.toMatchObject({
+    code: 'SQL',
+    message: 'The fragments return more than 10000 bytes: add WHERE, LIMIT or an aggregate.',
+  })
 })

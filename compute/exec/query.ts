@@ -63,7 +63,14 @@ export class QueryResult implements AsyncDisposable {
   readonly #signal: AbortSignal | undefined
   #first: readonly (readonly Value[])[] | undefined
 
-  constructor(parts: { columns: readonly Column[]; explain: Explain; engine: SqlEngine; closer: Closer; signal: AbortSignal | undefined; first: readonly (readonly Value[])[] | undefined }) {
+  constructor(parts: {
+    columns: readonly Column[]
+    explain: Explain
+    engine: SqlEngine
+    closer: Closer
+    signal: AbortSignal | undefined
+    first: readonly (readonly Value[])[] | undefined
+  }) {
     this.columns = parts.columns
     this.explain = parts.explain
     this.#engine = parts.engine
@@ -128,7 +135,12 @@ export async function runQuery(deps: QueryDeps, sql: string, options: QueryOptio
     const bootStart = clock.monotonicMs()
     const dir = await realpath(await mkdtemp(path.join(tmpdir(), 'quarry-sql-')))
     closer.add(() => rm(dir, { recursive: true, force: true }))
-    const engine = await deps.startEngine({ jail: dir, memoryLimit: options.memoryLimit ?? 1024 * MIB, threads: options.threads ?? 2, spillLimit: 16 * 1024 * MIB })
+    const engine = await deps.startEngine({
+      jail: dir,
+      memoryLimit: options.memoryLimit ?? 1024 * MIB,
+      threads: options.threads ?? 2,
+      spillLimit: 16 * 1024 * MIB,
+    })
     closer.add(() => engine.close())
     const onAbort = () => engine.interrupt()
     signal.addEventListener('abort', onAbort, { once: true })
@@ -151,11 +163,26 @@ export async function runQuery(deps: QueryDeps, sql: string, options: QueryOptio
     const first = await engine.next()
     const { file, footer, fragments, draft } = planned
     return new QueryResult({
-      columns, engine, closer, signal: options.signal, first,
+      columns,
+      engine,
+      closer,
+      signal: options.signal,
+      first,
       explain: {
-        path: file.path, fileBytes: file.length, fileRows: footer.rows, blocks: file.blocks.length, rowGroups: footer.rowGroups.length,
+        path: file.path,
+        fileBytes: file.length,
+        fileRows: footer.rows,
+        blocks: file.blocks.length,
+        rowGroups: footer.rowGroups.length,
         rowGroupsPruned: footer.rowGroups.length - fragments.reduce((sum, one) => sum + one.rowGroups, 0),
-        columns: draft.columns, partialSql: planned.partialSql, finalSql, fragments: explain, bootMs, planMs, fragmentsMs, finalMs: since(finalStart),
+        columns: draft.columns,
+        partialSql: planned.partialSql,
+        finalSql,
+        fragments: explain,
+        bootMs,
+        planMs,
+        fragmentsMs,
+        finalMs: since(finalStart),
       },
     })
   } catch (error) {
@@ -178,7 +205,14 @@ interface Planned {
   readonly types: readonly string[]
 }
 
-async function plan(deps: QueryDeps, engine: SqlEngine, dir: string, sql: string, signal: AbortSignal, options: QueryOptions): Promise<Planned> {
+async function plan(
+  deps: QueryDeps,
+  engine: SqlEngine,
+  dir: string,
+  sql: string,
+  signal: AbortSignal,
+  options: QueryOptions,
+): Promise<Planned> {
   const document = parseAst(await engine.text('SELECT json_serialize_sql($1::VARCHAR, skip_default := true)', [sql]))
   const select = selectOf(document)
   const table = tableOf(select)
@@ -201,7 +235,12 @@ async function plan(deps: QueryDeps, engine: SqlEngine, dir: string, sql: string
   const partTypes = await describeNode(engine, draft.untravelled)
   const averaged = draft.averaged === undefined ? [] : await describeNode(engine, draft.averaged)
   const typesOf = (list: readonly { readonly type: string }[]) => list.map((one) => one.type)
-  const split = finishSplit(draft, typesOf(partTypes), typesOf(averaged), whole.map((column) => column.name))
+  const split = finishSplit(
+    draft,
+    typesOf(partTypes),
+    typesOf(averaged),
+    whole.map((column) => column.name),
+  )
   const groups = pruneRowGroups(footer.rowGroups, bound.where, columns)
   // A query that nothing can match still needs one fragment: it returns no rows, or the one row of an aggregate over nothing.
   const chosen = groups.length > 0 ? groups : footer.rowGroups.filter((group) => group.rows > 0).slice(0, 1)
@@ -212,16 +251,32 @@ async function plan(deps: QueryDeps, engine: SqlEngine, dir: string, sql: string
 }
 
 /** Runs the fragments. A file without rows has none: its footer is the whole file, and the coordinator runs the SELECT over it. */
-async function runParts(deps: QueryDeps, engine: SqlEngine, dir: string, planned: Planned, signal: AbortSignal, options: QueryOptions): Promise<{ files: readonly string[]; explain: readonly ExplainFragment[] }> {
+async function runParts(
+  deps: QueryDeps,
+  engine: SqlEngine,
+  dir: string,
+  planned: Planned,
+  signal: AbortSignal,
+  options: QueryOptions,
+): Promise<{ files: readonly string[]; explain: readonly ExplainFragment[] }> {
   if (planned.fragments.length === 0) {
     const file = path.join(dir, 'fragment-0.parquet')
     await engine.run(`COPY (${planned.partialSql}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4_raw)`)
     return { files: [file], explain: [] }
   }
   return runFragments({
-    queryId: randomUUID(), file: planned.file, common: planned.common, astJson: printAst(documentOf(planned.split.partial)), fragments: planned.fragments,
-    runner: deps.runner, relocate: () => deps.files.locate(planned.file.path, signal), dir,
-    resultBytesMax: options.resultBytesMax ?? 4 * 1024 * MIB, fragmentTimeoutMs: options.fragmentTimeoutMs ?? 10 * 60_000, env: deps.env, signal,
+    queryId: randomUUID(),
+    file: planned.file,
+    common: planned.common,
+    astJson: printAst(documentOf(planned.split.partial)),
+    fragments: planned.fragments,
+    runner: deps.runner,
+    relocate: () => deps.files.locate(planned.file.path, signal),
+    dir,
+    resultBytesMax: options.resultBytesMax ?? 4 * 1024 * MIB,
+    fragmentTimeoutMs: options.fragmentTimeoutMs ?? 10 * 60_000,
+    env: deps.env,
+    signal,
   })
 }
 
@@ -230,16 +285,20 @@ async function printFinal(engine: SqlEngine, planned: Planned): Promise<string> 
   const { final } = planned.split
   const merged = await describeNode(engine, final)
   if (merged.every((column, i) => column.type === planned.types[i])) return printNode(engine, final)
-  const items = await Promise.all(nodesOf(final['select_list']).map(async (item, i) => {
-    const type = planned.types[i]!
-    return merged[i]!.type === type || type === '"NULL"' ? item : { ...castTo(item, await typeNode(engine, type)), alias: item['alias']! }
-  }))
+  const items = await Promise.all(
+    nodesOf(final['select_list']).map(async (item, i) => {
+      const type = planned.types[i]!
+      return merged[i]!.type === type || type === '"NULL"' ? item : { ...castTo(item, await typeNode(engine, type)), alias: item['alias']! }
+    }),
+  )
   return printNode(engine, { ...final, select_list: items })
 }
 
 /** A type's node in the tree, from its name. */
 async function typeNode(engine: SqlEngine, type: string): Promise<Node> {
-  const select = selectOf(parseAst(await engine.text('SELECT json_serialize_sql($1::VARCHAR, skip_default := true)', [`SELECT CAST(NULL AS ${type})`])))
+  const select = selectOf(
+    parseAst(await engine.text('SELECT json_serialize_sql($1::VARCHAR, skip_default := true)', [`SELECT CAST(NULL AS ${type})`])),
+  )
   const node = nodesOf(select['select_list'])[0]?.['cast_type']
   assert(isNode(node), () => `${type} is the name of a type`)
   return node

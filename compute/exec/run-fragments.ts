@@ -3,6 +3,7 @@
 // A fragment only reads, so an attempt that fails is simply made again somewhere else: at most three times, first on the node with
 // most of the bytes, then on the next. A result counts when its last frame arrived; until then it has another name. A node that
 // failed is asked last for what is left of the query.
+import { setMaxListeners } from 'node:events'
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { must } from '../../common/assert.ts'
@@ -49,20 +50,24 @@ export interface FragmentsOutput {
 
 export async function runFragments(input: FragmentsInput): Promise<FragmentsOutput> {
   const stop = new AbortController()
+  // Every fragment listens; Node would take many listeners for a leak.
+  setMaxListeners(0, stop.signal)
   const onAbort = () => stop.abort(input.signal.reason)
   if (input.signal.aborted) onAbort()
   input.signal.addEventListener('abort', onAbort, { once: true })
   const state: SharedState = { file: input.file, slots: new NodeSlots(perNodeMax), suspects: new Set(), bytes: 0 }
   try {
     // All are settled before the first failure is thrown: nothing writes into the directory after this returns.
-    const settled = await Promise.allSettled(input.fragments.map(async (fragment, index) => {
-      try {
-        return await runWithAttempts(input, fragment, index, state, stop.signal)
-      } catch (error) {
-        stop.abort(error)
-        throw error
-      }
-    }))
+    const settled = await Promise.allSettled(
+      input.fragments.map(async (fragment, index) => {
+        try {
+          return await runWithAttempts(input, fragment, index, state, stop.signal)
+        } catch (error) {
+          stop.abort(error)
+          throw error
+        }
+      }),
+    )
     if (stop.signal.aborted) throw stop.signal.reason
     const done = settled.map((one) => must(one.status === 'fulfilled' ? one.value : undefined))
     return { files: done.map((one) => one.file), explain: done.map((one) => one.explain) }
@@ -78,7 +83,13 @@ interface SharedState {
   bytes: number
 }
 
-async function runWithAttempts(input: FragmentsInput, fragment: PlannedFragment, index: number, state: SharedState, signal: AbortSignal): Promise<{ file: string; explain: ExplainFragment }> {
+async function runWithAttempts(
+  input: FragmentsInput,
+  fragment: PlannedFragment,
+  index: number,
+  state: SharedState,
+  signal: AbortSignal,
+): Promise<{ file: string; explain: ExplainFragment }> {
   const attempts: ExplainAttempt[] = []
   for (let attempt = 1; ; attempt++) {
     const node = chooseNode(fragment, attempts, state.suspects)
@@ -92,9 +103,17 @@ async function runWithAttempts(input: FragmentsInput, fragment: PlannedFragment,
       return {
         file,
         explain: {
-          fragment: index, rowGroups: fragment.rowGroups, rows: fragment.rows, bytes: fragment.bytes, attempts,
-          bytesLocal: done.bytesLocal, bytesRemote: done.bytesRemote, resultRows: done.rows, resultBytes: bytes,
-          prepareMs: done.verifyUs / 1000, runMs: done.runUs / 1000,
+          fragment: index,
+          rowGroups: fragment.rowGroups,
+          rows: fragment.rows,
+          bytes: fragment.bytes,
+          attempts,
+          bytesLocal: done.bytesLocal,
+          bytesRemote: done.bytesRemote,
+          resultRows: done.rows,
+          resultBytes: bytes,
+          prepareMs: done.verifyUs / 1000,
+          runMs: done.runUs / 1000,
         },
       }
     } catch (thrown) {
@@ -102,7 +121,13 @@ async function runWithAttempts(input: FragmentsInput, fragment: PlannedFragment,
       const error = toQuarryError(thrown)
       attempts.push({ node: node.uuid, address, error: error.message, ms: spent() })
       if (!mayRetry.has(error.code)) throw error
-      if (attempt === attemptsMax) throw new QuarryError(error.code, `${input.file.path}: fragment ${index} failed ${attemptsMax} times, last on ${address}: ${error.message}`, {}, { cause: error })
+      if (attempt === attemptsMax)
+        throw new QuarryError(
+          error.code,
+          `${input.file.path}: fragment ${index} failed ${attemptsMax} times, last on ${address}: ${error.message}`,
+          {},
+          { cause: error },
+        )
       input.env.log.warn('sql.fragment.retry', { fragment: index, attempt, address, code: error.code, message: error.message })
       state.suspects.add(node.uuid)
     } finally {
@@ -115,32 +140,60 @@ async function runWithAttempts(input: FragmentsInput, fragment: PlannedFragment,
 
 /** Failures that another node, or the same one a moment later, may not have. */
 const mayRetry: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'UNAVAILABLE', 'TIMEOUT', 'CANCELLED', 'CLOSED', 'OVERLOADED', 'RETRY_LATER', 'UNSUPPORTED', 'REPLICA_NOT_FOUND', 'REPLICA_STATE', 'STALE_GENERATION', 'CHECKSUM',
-  'BLOCK_MISSING', 'DISK_FULL', 'WRONG_CLUSTER', 'INTERNAL',
+  'UNAVAILABLE',
+  'TIMEOUT',
+  'CANCELLED',
+  'CLOSED',
+  'OVERLOADED',
+  'RETRY_LATER',
+  'UNSUPPORTED',
+  'REPLICA_NOT_FOUND',
+  'REPLICA_STATE',
+  'STALE_GENERATION',
+  'CHECKSUM',
+  'BLOCK_MISSING',
+  'DISK_FULL',
+  'WRONG_CLUSTER',
+  'INTERNAL',
 ])
 
 /** The best node that was not tried, rather one that has not failed in this query; else the one tried longest ago. */
 function chooseNode(fragment: PlannedFragment, attempts: readonly ExplainAttempt[], suspects: ReadonlySet<string>): DatanodeId {
   const tried = new Set(attempts.map((attempt) => attempt.node))
   const fresh = fragment.nodes.filter((node) => !tried.has(node.uuid))
-  const node = fresh.find((one) => !suspects.has(one.uuid)) ?? fresh[0] ?? fragment.nodes[attempts.length % Math.max(1, fragment.nodes.length)]
+  const node =
+    fresh.find((one) => !suspects.has(one.uuid)) ?? fresh[0] ?? fragment.nodes[attempts.length % Math.max(1, fragment.nodes.length)]
   if (node === undefined) throw new QuarryError('BLOCK_MISSING', 'No live datanode has a block of the file.')
   return node
 }
 
-async function runAttempt(input: FragmentsInput, fragment: PlannedFragment, index: number, attempt: number, node: DatanodeId, state: SharedState, signal: AbortSignal): Promise<{ file: string; bytes: number; done: FragmentDone }> {
+async function runAttempt(
+  input: FragmentsInput,
+  fragment: PlannedFragment,
+  index: number,
+  attempt: number,
+  node: DatanodeId,
+  state: SharedState,
+  signal: AbortSignal,
+): Promise<{ file: string; bytes: number; done: FragmentDone }> {
   const partial = path.join(input.dir, `fragment-${index}-${attempt}.part`)
   let bytes = 0
   const out = await open(partial, 'wx')
   try {
     let done: FragmentDone
     try {
-      done = await input.runner.run(node, requestOf(input, fragment, index, attempt, state.file), async (part) => {
-        bytes += part.length
-        state.bytes += part.length
-        if (state.bytes > input.resultBytesMax) throw new QuarryError('SQL', `The fragments return more than ${input.resultBytesMax} bytes: add WHERE, LIMIT or an aggregate.`)
-        await out.write(part)
-      }, signal)
+      done = await input.runner.run(
+        node,
+        requestOf(input, fragment, index, attempt, state.file),
+        async (part) => {
+          bytes += part.length
+          state.bytes += part.length
+          if (state.bytes > input.resultBytesMax)
+            throw new QuarryError('SQL', `The fragments return more than ${input.resultBytesMax} bytes: add WHERE, LIMIT or an aggregate.`)
+          await out.write(part)
+        },
+        signal,
+      )
     } finally {
       await out.close()
     }
@@ -154,15 +207,37 @@ async function runAttempt(input: FragmentsInput, fragment: PlannedFragment, inde
   }
 }
 
-function requestOf(input: FragmentsInput, fragment: PlannedFragment, index: number, attempt: number, file: LocatedFile): Init<FragmentRequest> {
+function requestOf(
+  input: FragmentsInput,
+  fragment: PlannedFragment,
+  index: number,
+  attempt: number,
+  file: LocatedFile,
+): Init<FragmentRequest> {
   return {
-    queryId: input.queryId, fragment: index, attempt, poolId: file.poolId, astJson: input.astJson, deadlineMs: input.fragmentTimeoutMs,
+    queryId: input.queryId,
+    fragment: index,
+    attempt,
+    poolId: file.poolId,
+    astJson: input.astJson,
+    deadlineMs: input.fragmentTimeoutMs,
     splits: fragment.pieces.map((piece) => {
       const ranges = mergeRanges([...input.common, ...piece.ranges])
-      const blocks = file.blocks.filter((block) => ranges.some((range) => range.start < block.offset + (block.block?.length ?? 0) && range.start + range.length > block.offset))
+      const blocks = file.blocks.filter((block) =>
+        ranges.some((range) => range.start < block.offset + (block.block?.length ?? 0) && range.start + range.length > block.offset),
+      )
       return {
-        path: file.path, fileId: file.fileId, fileLength: file.length, ranges, firstRow: piece.firstRow, lastRow: piece.lastRow,
-        blocks: (file.blocks.length === 1 ? file.blocks : blocks).map((block) => ({ block: block.block, fileOffset: block.offset, locations: block.locations })),
+        path: file.path,
+        fileId: file.fileId,
+        fileLength: file.length,
+        ranges,
+        firstRow: piece.firstRow,
+        lastRow: piece.lastRow,
+        blocks: (file.blocks.length === 1 ? file.blocks : blocks).map((block) => ({
+          block: block.block,
+          fileOffset: block.offset,
+          locations: block.locations,
+        })),
       }
     }),
   }
@@ -172,7 +247,8 @@ function requestOf(input: FragmentsInput, fragment: PlannedFragment, index: numb
 async function sameFile(input: FragmentsInput, before: LocatedFile): Promise<LocatedFile> {
   const now = await input.relocate()
   const identity = (file: LocatedFile) => [file.fileId, file.length, ...file.blocks.map((block) => block.block?.blockId)].join(' ')
-  if (identity(now) !== identity(before)) throw new QuarryError('SQL', `${before.path} was changed while it was being queried: run the query again.`)
+  if (identity(now) !== identity(before))
+    throw new QuarryError('SQL', `${before.path} was changed while it was being queried: run the query again.`)
   return now
 }
 
@@ -190,8 +266,12 @@ class NodeSlots {
     while ((this.#taken.get(node) ?? 0) >= this.#max) {
       signal.throwIfAborted()
       await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true })
-        this.#waiting.push({ node, resolve })
+        const done = () => {
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        signal.addEventListener('abort', done, { once: true })
+        this.#waiting.push({ node, resolve: done })
       })
     }
     signal.throwIfAborted()

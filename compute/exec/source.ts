@@ -28,8 +28,15 @@ export function tableFiles(fs: FileSystem): TableFiles {
       const located = reply.blocks
       const file = reply.file
       if (located === null) throw new QuarryError('NOT_A_FILE', `${path} is a directory: name one Parquet file.`, { path })
-      if (located.underConstruction) throw new QuarryError('SQL', `${path} is still being written: query it when its writer has closed it.`, { path })
-      return { path, fileId: file?.fileId ?? 0, length: located.fileLength, poolId: located.poolId, blocks: located.blocks.map((block) => ({ ...block, block: must(block.block) })) }
+      if (located.underConstruction)
+        throw new QuarryError('SQL', `${path} is still being written: query it when its writer has closed it.`, { path })
+      return {
+        path,
+        fileId: file?.fileId ?? 0,
+        length: located.fileLength,
+        poolId: located.poolId,
+        blocks: located.blocks.map((block) => ({ ...block, block: must(block.block) })),
+      }
     },
     async read(file, start, length, signal) {
       await using reader = await fs.open(file.path, { signal })
@@ -37,7 +44,10 @@ export function tableFiles(fs: FileSystem): TableFiles {
       let done = 0
       while (done < length) {
         const read = await reader.read(bytes, done, length - done, start + done)
-        if (read === 0) throw new QuarryError('SQL', `${file.path} ended at ${start + done} of ${file.length} bytes: it was changed while it was read.`, { path: file.path })
+        if (read === 0)
+          throw new QuarryError('SQL', `${file.path} ended at ${start + done} of ${file.length} bytes: it was changed while it was read.`, {
+            path: file.path,
+          })
         done += read
       }
       return bytes

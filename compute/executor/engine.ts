@@ -14,7 +14,10 @@ import { sqlText } from './text.ts'
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const spill = path.join(options.jail, 'spill')
   await mkdir(spill, { recursive: true })
-  const instance = await DuckDBInstance.create(':memory:', { threads: String(options.threads), memory_limit: `${Math.floor(options.memoryLimit / 1024)}KiB` })
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: String(options.threads),
+    memory_limit: `${Math.floor(options.memoryLimit / 1024)}KiB`,
+  })
   const connection = await instance.connect()
   const settings = [
     `SET temp_directory=${sqlText(spill)}`,
@@ -104,19 +107,26 @@ export class Engine implements SqlEngine {
       return await work()
     } catch (error) {
       this.#result = undefined
-      throw this.#interrupted ? new QuarryError('CANCELLED', 'The query was interrupted.') : engineError(error instanceof Error ? error.message : String(error))
+      throw this.#interrupted
+        ? new QuarryError('CANCELLED', 'The query was interrupted.')
+        : engineError(error instanceof Error ? error.message : String(error))
     }
   }
 }
 
 /** DuckDB's classes of errors that are the query's fault; anything else may be the node's. */
-const queryFault = /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Input|Not implemented|Constraint|Syntax|Mismatch Type|Divide by Zero|Parameter Not Resolved|Invalid Type|Decimal|Type) Error: /
+const queryFault =
+  /^(Parser|Binder|Catalog|Conversion|Out of Range|Invalid Input|Not implemented|Constraint|Syntax|Mismatch Type|Divide by Zero|Parameter Not Resolved|Invalid Type|Decimal|Type) Error: /
 
 /** An error of DuckDB as ours: SQL when the query is at fault, OVERLOADED without memory, CHECKSUM for unreadable data. */
 export function engineError(message: string): QuarryError {
-  const text = message.split('\n\nLINE ')[0]!.trim().replace(/\s*\n\s*/g, ' ')
+  const text = message
+    .split('\n\nLINE ')[0]!
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
   if (queryFault.test(text)) return new QuarryError('SQL', text)
-  if (/^Out of Memory Error: /.test(text)) return new QuarryError('OVERLOADED', `${text.split(' Possible solutions')[0]} Raise compute.memory, or make the query smaller.`)
+  if (/^Out of Memory Error: /.test(text))
+    return new QuarryError('OVERLOADED', `${text.split(' Possible solutions')[0]} Raise compute.memory, or make the query smaller.`)
   if (/INTERRUPT/i.test(text)) return new QuarryError('CANCELLED', 'The query was interrupted.')
   return new QuarryError('UNAVAILABLE', `The SQL engine failed: ${text}`)
 }
@@ -148,7 +158,8 @@ function shapeOf(type: DuckDBType): Shape {
 }
 
 function plainValue(value: DuckDBValue, type: DuckDBType): Value {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') return value
+  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string')
+    return value
   switch (type.typeId) {
     case DuckDBTypeId.BLOB:
       return Uint8Array.from((value as unknown as { bytes: Uint8Array }).bytes)
@@ -164,7 +175,10 @@ function plainValue(value: DuckDBValue, type: DuckDBType): Value {
     }
     case DuckDBTypeId.MAP: {
       const { keyType, valueType } = type as unknown as { keyType: DuckDBType; valueType: DuckDBType }
-      return (value as unknown as { entries: readonly { key: DuckDBValue; value: DuckDBValue }[] }).entries.map((entry) => ({ key: plainValue(entry.key, keyType), value: plainValue(entry.value, valueType) }))
+      return (value as unknown as { entries: readonly { key: DuckDBValue; value: DuckDBValue }[] }).entries.map((entry) => ({
+        key: plainValue(entry.key, keyType),
+        value: plainValue(entry.value, valueType),
+      }))
     }
     default:
       return String(value)

@@ -37,7 +37,13 @@ export class ExecutorProcess implements SqlEngine {
       execArgv: entry.execArgv,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      env: { PATH: process.env['PATH'] ?? '', HOME: options.jail, TMPDIR: process.env['TMPDIR'] ?? '/tmp', TZ: 'UTC', UV_THREADPOOL_SIZE: String(threadPoolSize) },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: options.jail,
+        TMPDIR: process.env['TMPDIR'] ?? '/tmp',
+        TZ: 'UTC',
+        UV_THREADPOOL_SIZE: String(threadPoolSize),
+      },
     })
     const executor = new ExecutorProcess(child)
     const timer = setTimeout(() => executor.kill(), bootWithinMs)

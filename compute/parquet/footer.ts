@@ -45,7 +45,11 @@ const magicLength = 4
 const tailLength = 8
 
 /** Reads and checks the footer. `read` answers exactly the bytes asked for. */
-export async function readFooter(path: string, fileLength: number, read: (start: number, length: number) => Promise<Uint8Array>): Promise<ParquetFooter> {
+export async function readFooter(
+  path: string,
+  fileLength: number,
+  read: (start: number, length: number) => Promise<Uint8Array>,
+): Promise<ParquetFooter> {
   const broken = (why: string) => new QuarryError('SQL', `${path} is not a Parquet file that can be read: ${why}.`, { path })
   if (fileLength < magicLength + tailLength) throw broken(`it has ${fileLength} bytes`)
   const guess = Math.min(fileLength, firstReadBytes)
@@ -61,7 +65,9 @@ export async function readFooter(path: string, fileLength: number, read: (start:
   const bytes = tail.subarray(tail.length - length)
   let metadata: FileMetaData
   try {
-    metadata = parquetMetadata(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer, { geoparquet: false })
+    metadata = parquetMetadata(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer, {
+      geoparquet: false,
+    })
   } catch (error) {
     throw broken(`its footer cannot be decoded (${error instanceof Error ? error.message : String(error)})`)
   }
@@ -107,7 +113,11 @@ function topLevel(schema: readonly SchemaElement[]): { names: string[]; leaves: 
     const children = element.num_children ?? 0
     if (children === 0) {
       const signed = element.converted_type === undefined || /^INT_(8|16|32|64)$/.test(element.converted_type)
-      const integer = top && signed && (element.type === 'INT32' || element.type === 'INT64') && (element.logical_type === undefined || element.logical_type.type === 'INTEGER')
+      const integer =
+        top &&
+        signed &&
+        (element.type === 'INT32' || element.type === 'INT64') &&
+        (element.logical_type === undefined || element.logical_type.type === 'INTEGER')
       leaves.push({ column, integer })
     }
     for (let i = 0; i < children; i++) visit(column, false)
@@ -122,7 +132,9 @@ function topLevel(schema: readonly SchemaElement[]): { names: string[]; leaves: 
 
 const firstByteOf = (chunk: ColumnChunk): number => {
   const meta = chunk.meta_data!
-  const offsets = [meta.data_page_offset, meta.dictionary_page_offset, meta.index_page_offset].filter((offset) => offset !== undefined && offset > 0n).map(Number)
+  const offsets = [meta.data_page_offset, meta.dictionary_page_offset, meta.index_page_offset]
+    .filter((offset) => offset !== undefined && offset > 0n)
+    .map(Number)
   return Math.min(...offsets)
 }
 
@@ -133,7 +145,8 @@ function chunkStarts(metadata: FileMetaData, footerStart: number): number[] {
     for (const chunk of group.columns) {
       if (chunk.meta_data === undefined) continue
       starts.push(firstByteOf(chunk))
-      for (const offset of [chunk.meta_data.bloom_filter_offset, chunk.column_index_offset, chunk.offset_index_offset]) if (offset !== undefined) starts.push(Number(offset))
+      for (const offset of [chunk.meta_data.bloom_filter_offset, chunk.column_index_offset, chunk.offset_index_offset])
+        if (offset !== undefined) starts.push(Number(offset))
     }
   }
   return starts.sort((a, b) => a - b)
@@ -144,8 +157,10 @@ function rangesOf(chunk: ColumnChunk): ByteRange[] {
   const meta = chunk.meta_data
   if (meta === undefined) throw new QuarryError('SQL', 'A Parquet file with encrypted columns cannot be read.')
   const ranges: ByteRange[] = [{ start: firstByteOf(chunk), length: Number(meta.total_compressed_size) }]
-  if (chunk.column_index_offset !== undefined && chunk.column_index_length !== undefined) ranges.push({ start: Number(chunk.column_index_offset), length: chunk.column_index_length })
-  if (chunk.offset_index_offset !== undefined && chunk.offset_index_length !== undefined) ranges.push({ start: Number(chunk.offset_index_offset), length: chunk.offset_index_length })
+  if (chunk.column_index_offset !== undefined && chunk.column_index_length !== undefined)
+    ranges.push({ start: Number(chunk.column_index_offset), length: chunk.column_index_length })
+  if (chunk.offset_index_offset !== undefined && chunk.offset_index_length !== undefined)
+    ranges.push({ start: Number(chunk.offset_index_offset), length: chunk.offset_index_length })
   return ranges
 }
 

@@ -77,7 +77,9 @@ function canonical(value: Json): string {
   if (value instanceof LosslessNumber) return value.value
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonical(item)).join(',')}]`
   if (isNode(value)) {
-    const keys = Object.keys(value).filter((key) => key !== 'query_location').sort()
+    const keys = Object.keys(value)
+      .filter((key) => key !== 'query_location')
+      .sort()
     return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] as Json)}`).join(',')}}`
   }
   return JSON.stringify(value)
@@ -105,7 +107,11 @@ export function mapChildren(expression: Expression, change: (part: Expression) =
     const value = expression[field]
     if (value === undefined || value === null) continue
     if (field === 'case_checks') {
-      out[field] = nodesOf(value).map((check) => ({ ...check, when_expr: change(check['when_expr'] as Node), then_expr: change(check['then_expr'] as Node) }))
+      out[field] = nodesOf(value).map((check) => ({
+        ...check,
+        when_expr: change(check['when_expr'] as Node),
+        then_expr: change(check['then_expr'] as Node),
+      }))
     } else if (Array.isArray(value)) {
       out[field] = nodesOf(value).map(change)
     } else {
@@ -129,18 +135,30 @@ export function childrenOf(expression: Expression): Expression[] {
 export const columnRef = (...names: readonly string[]): Expression => ({ class: 'COLUMN_REF', type: 'COLUMN_REF', column_names: names })
 
 export const functionCall = (name: string, children: readonly Expression[]): Expression => ({
-  class: 'FUNCTION', type: 'FUNCTION', function_name: name, children, order_bys: { type: 'ORDER_MODIFIER' },
+  class: 'FUNCTION',
+  type: 'FUNCTION',
+  function_name: name,
+  children,
+  order_bys: { type: 'ORDER_MODIFIER' },
 })
 
-export const operatorCall = (name: string, children: readonly Expression[]): Expression => ({ ...functionCall(name, children), is_operator: true })
+export const operatorCall = (name: string, children: readonly Expression[]): Expression => ({
+  ...functionCall(name, children),
+  is_operator: true,
+})
 
 /** CAST(child AS type); `type` is a type node of the tree, such as { id: 'HUGEINT' }. */
 export const castTo = (child: Expression, type: Node): Expression => ({ class: 'CAST', type: 'OPERATOR_CAST', child, cast_type: type })
 
-export const decimalType = (width: number, scale: number): Node => ({ id: 'DECIMAL', type_info: { type: 'DECIMAL_TYPE_INFO', width, scale } })
+export const decimalType = (width: number, scale: number): Node => ({
+  id: 'DECIMAL',
+  type_info: { type: 'DECIMAL_TYPE_INFO', width, scale },
+})
 
 export const integerConstant = (value: bigint): Expression => ({
-  class: 'CONSTANT', type: 'VALUE_CONSTANT', value: { type: { id: 'BIGINT' }, is_null: false, value: new LosslessNumber(String(value)) },
+  class: 'CONSTANT',
+  type: 'VALUE_CONSTANT',
+  value: { type: { id: 'BIGINT' }, is_null: false, value: new LosslessNumber(String(value)) },
 })
 
 export const withAlias = (expression: Expression, alias: string): Expression => ({ ...expression, alias })

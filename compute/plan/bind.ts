@@ -7,7 +7,19 @@
 //   ORDER BY an expression    the column
 //   HAVING                    the group of that name, else the alias, else the column; inside an aggregate the column
 import { QuarryError } from '../../common/errors.ts'
-import { columnRef, isNode, keyOf, mapChildren, nodesOf, numberTextOf, textOf, textsOf, withoutAlias, type Expression, type Node } from './ast.ts'
+import {
+  columnRef,
+  isNode,
+  keyOf,
+  mapChildren,
+  nodesOf,
+  numberTextOf,
+  textOf,
+  textsOf,
+  withoutAlias,
+  type Expression,
+  type Node,
+} from './ast.ts'
 import { hasAggregate, isAggregate, isOrderByAll, isPlainStar, limitOf, refuse } from './check.ts'
 
 /** The file a query reads, and how the query may call it. */
@@ -62,7 +74,8 @@ export function tableOf(select: Node): TableName {
 
 function baseTable(from: Node): TableName {
   const path = textOf(from['table_name'])
-  if (textOf(from['schema_name']) !== '' || textOf(from['catalog_name']) !== '') throw refuse('A table with a schema or a catalog is', "write FROM '/path/of/file.parquet'.")
+  if (textOf(from['schema_name']) !== '' || textOf(from['catalog_name']) !== '')
+    throw refuse('A table with a schema or a catalog is', "write FROM '/path/of/file.parquet'.")
   if (isNode(from['at_clause'])) throw refuse('AT (time travel) is', 'leave it out.')
   return named(from, path)
 }
@@ -70,21 +83,38 @@ function baseTable(from: Node): TableName {
 function tableFunction(from: Node): TableName {
   const call = from['function']
   const name = isNode(call) ? textOf(call['function_name']) : ''
-  if (!isNode(call) || (name !== 'read_parquet' && name !== 'parquet_scan')) throw refuse(`The table function ${name} is`, "write FROM '/path/of/file.parquet'.")
+  if (!isNode(call) || (name !== 'read_parquet' && name !== 'parquet_scan'))
+    throw refuse(`The table function ${name} is`, "write FROM '/path/of/file.parquet'.")
   const parts = nodesOf(call['children'])
   const value = parts.length === 1 && parts[0]!['class'] === 'CONSTANT' && isNode(parts[0]!['value']) ? parts[0]!['value'] : undefined
-  if (value === undefined || typeof value['value'] !== 'string') throw refuse(`${name} with options or a list of files is`, `write ${name}('/path/of/file.parquet').`)
+  if (value === undefined || typeof value['value'] !== 'string')
+    throw refuse(`${name} with options or a list of files is`, `write ${name}('/path/of/file.parquet').`)
   return named(from, value['value'])
 }
 
 function named(from: Node, path: string): TableName {
   for (const key of Object.keys(from)) {
-    if (!['type', 'alias', 'query_location', 'table_name', 'schema_name', 'catalog_name', 'function', 'column_name_alias', 'at_clause', 'sample'].includes(key)) throw refuse(`FROM with ${key} is`, 'leave it out.')
+    if (
+      ![
+        'type',
+        'alias',
+        'query_location',
+        'table_name',
+        'schema_name',
+        'catalog_name',
+        'function',
+        'column_name_alias',
+        'at_clause',
+        'sample',
+      ].includes(key)
+    )
+      throw refuse(`FROM with ${key} is`, 'leave it out.')
   }
   if (isNode(from['sample'])) throw refuse('TABLESAMPLE is', 'use WHERE or LIMIT.')
   if (textsOf(from['column_name_alias']).length > 0) throw refuse('Column names after a table alias are', 'name the columns in SELECT.')
   if (/[*?[\]{}]/.test(path)) throw refuse('A pattern in FROM is', 'query one Parquet file at a time.')
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path) || path === '') throw refuse(`FROM '${path}' is`, "write the path of a file in this cluster, such as '/data/table.parquet'.")
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path) || path === '')
+    throw refuse(`FROM '${path}' is`, "write the path of a file in this cluster, such as '/data/table.parquet'.")
   const alias = textOf(from['alias'])
   if (alias !== '') return { path, qualifiers: [alias] }
   const file = path.slice(path.lastIndexOf('/') + 1)
@@ -119,14 +149,17 @@ class Binder {
     let groups = this.#groups(select, items)
     const having = isNode(select['having']) ? this.#having(select['having'], groups ?? []) : undefined
     const orders = modifiers.filter((one) => one['type'] === 'ORDER_MODIFIER').flatMap((one) => this.#orders(one, items))
-    const aggregated = groups !== undefined || having !== undefined || items.some(hasAggregate) || orders.some((order) => hasAggregate(order.expression))
+    const aggregated =
+      groups !== undefined || having !== undefined || items.some(hasAggregate) || orders.some((order) => hasAggregate(order.expression))
     if (modifiers.some((one) => one['type'] === 'DISTINCT_MODIFIER')) {
       if (aggregated) throw refuse('DISTINCT together with GROUP BY or aggregates is', 'leave DISTINCT out, or group by all columns.')
       groups = items
     }
     const limits = modifiers.find((one) => one['type'] === 'LIMIT_MODIFIER')
     const parts: BoundParts = {
-      select: items, where, orders,
+      select: items,
+      where,
+      orders,
       limit: limits === undefined ? undefined : limitOf(limits, 'limit'),
       offset: (limits === undefined ? undefined : limitOf(limits, 'offset')) ?? 0n,
     }
@@ -138,7 +171,8 @@ class Binder {
     for (const item of list) {
       if (isPlainStar(item)) {
         const relation = textOf(item['relation_name'])
-        if (relation !== '' && !this.#qualifiers.has(fold(relation))) throw new QuarryError('SQL', `There is no table ${relation} in this query.`)
+        if (relation !== '' && !this.#qualifiers.has(fold(relation)))
+          throw new QuarryError('SQL', `There is no table ${relation} in this query.`)
         items.push(...this.#names.map((name) => columnRef(name)))
         continue
       }
@@ -156,11 +190,13 @@ class Binder {
       if (select['aggregate_handling'] === 'FORCE_AGGREGATES') return distinct(items.filter((item) => !hasAggregate(item)))
       return Array.isArray(select['group_sets']) ? [] : undefined
     }
-    return distinct(listed.map((expression) => {
-      const group = this.#ordinal(expression, items, 'GROUP BY') ?? this.#resolve(expression)
-      if (hasAggregate(group)) throw new QuarryError('SQL', 'GROUP BY cannot have aggregates.')
-      return group
-    }))
+    return distinct(
+      listed.map((expression) => {
+        const group = this.#ordinal(expression, items, 'GROUP BY') ?? this.#resolve(expression)
+        if (hasAggregate(group)) throw new QuarryError('SQL', 'GROUP BY cannot have aggregates.')
+        return group
+      }),
+    )
   }
 
   #orders(modifier: Node, items: readonly Expression[]): OrderKey[] {
@@ -205,7 +241,11 @@ class Binder {
     if (expression['class'] !== 'COLUMN_REF') return mapChildren(expression, (part) => this.#resolve(part))
     const names = textsOf(expression['column_names'])
     const found = this.#columnOf(names) ?? this.#aliasOf(expression)
-    if (found === undefined) throw new QuarryError('SQL', `There is no column ${names.join('.')}; the file has ${this.#names.slice(0, 50).join(', ')}${this.#names.length > 50 ? ', …' : ''}.`)
+    if (found === undefined)
+      throw new QuarryError(
+        'SQL',
+        `There is no column ${names.join('.')}; the file has ${this.#names.slice(0, 50).join(', ')}${this.#names.length > 50 ? ', …' : ''}.`,
+      )
     // An alias keeps its own name only where it stands: struct_pack names its fields by aliases.
     const alias = textOf(expression['alias'])
     return alias === '' ? found : { ...found, alias }
@@ -232,9 +272,10 @@ function distinct(expressions: readonly Expression[]): Expression[] {
 /** The names of the columns that an expression reads. */
 export function columnsOf(expression: Expression, into: Set<string> = new Set()): Set<string> {
   if (expression['class'] === 'COLUMN_REF') into.add(textsOf(expression['column_names'])[0]!)
-  else mapChildren(expression, (part) => {
-    columnsOf(part, into)
-    return part
-  })
+  else
+    mapChildren(expression, (part) => {
+      columnsOf(part, into)
+      return part
+    })
   return into
 }

@@ -25,23 +25,47 @@ export function selectOf(document: Node): Node {
     const message = textOf(document['error_message'])
     if (textOf(document['error_type']) === 'parser') {
       const at = Number(document['position'] ?? Number.NaN)
-      throw new QuarryError('SQL', `${message}${Number.isFinite(at) ? ` (at character ${at + 1})` : ''}`, Number.isFinite(at) ? { position: at } : {})
+      throw new QuarryError(
+        'SQL',
+        `${message}${Number.isFinite(at) ? ` (at character ${at + 1})` : ''}`,
+        Number.isFinite(at) ? { position: at } : {},
+      )
     }
     throw refuse('Statements other than SELECT are', 'this command only reads; write one SELECT over a Parquet file.')
   }
   const statements = nodesOf(document['statements'])
-  if (statements.length !== 1) throw new QuarryError('SQL', statements.length === 0 ? 'The query is empty.' : `One statement is expected, but there are ${statements.length}: run them one by one.`)
+  if (statements.length !== 1)
+    throw new QuarryError(
+      'SQL',
+      statements.length === 0
+        ? 'The query is empty.'
+        : `One statement is expected, but there are ${statements.length}: run them one by one.`,
+    )
   if (nodesOf(statements[0]!['named_param_map']).length > 0) throw refuse('Parameters ($1, ?) are', 'write the values into the query.')
   const node = statements[0]!['node']
   if (!isNode(node)) throw refuse('This statement is', 'write one SELECT over a Parquet file.')
   const type = textOf(node['type'])
   if (type === 'SET_OPERATION_NODE') throw refuse('UNION, INTERSECT and EXCEPT are', 'run the queries one by one.')
-  if (type === 'RECURSIVE_CTE_NODE' || type === 'CTE_NODE') throw refuse('WITH (common table expressions) is', 'write one SELECT over a Parquet file.')
+  if (type === 'RECURSIVE_CTE_NODE' || type === 'CTE_NODE')
+    throw refuse('WITH (common table expressions) is', 'write one SELECT over a Parquet file.')
   if (type !== 'SELECT_NODE') throw refuse(`A statement of kind ${type} is`, 'write one SELECT over a Parquet file.')
   return node
 }
 
-const selectFields = new Set(['type', 'modifiers', 'cte_map', 'select_list', 'from_table', 'where_clause', 'group_expressions', 'group_sets', 'aggregate_handling', 'having', 'sample', 'qualify'])
+const selectFields = new Set([
+  'type',
+  'modifiers',
+  'cte_map',
+  'select_list',
+  'from_table',
+  'where_clause',
+  'group_expressions',
+  'group_sets',
+  'aggregate_handling',
+  'having',
+  'sample',
+  'qualify',
+])
 
 /** Checks all of a SELECT but its table and the items that are a plain `*`. */
 export function checkSelect(select: Node): void {
@@ -49,7 +73,8 @@ export function checkSelect(select: Node): void {
     if (!selectFields.has(key)) throw refuse(`A SELECT with ${key} is`, 'leave it out.')
   }
   const ctes = select['cte_map']
-  if (isNode(ctes) && Object.keys(ctes).length > 0) throw refuse('WITH (common table expressions) is', 'write one SELECT over a Parquet file.')
+  if (isNode(ctes) && Object.keys(ctes).length > 0)
+    throw refuse('WITH (common table expressions) is', 'write one SELECT over a Parquet file.')
   if (select['sample'] !== undefined && select['sample'] !== null) throw refuse('SAMPLE is', 'use WHERE or LIMIT.')
   if (select['qualify'] !== undefined && select['qualify'] !== null) throw refuse('QUALIFY is', 'window functions are not distributed.')
   const sets = select['group_sets']
@@ -72,7 +97,9 @@ export function checkSelect(select: Node): void {
 function checkModifier(modifier: Node): Expression[] {
   switch (textOf(modifier['type'])) {
     case 'ORDER_MODIFIER':
-      return nodesOf(modifier['orders']).map((order) => order['expression'] as Node).filter((expression) => !isOrderByAll(expression))
+      return nodesOf(modifier['orders'])
+        .map((order) => order['expression'] as Node)
+        .filter((expression) => !isOrderByAll(expression))
     case 'LIMIT_MODIFIER':
       limitOf(modifier, 'limit')
       limitOf(modifier, 'offset')
@@ -93,7 +120,8 @@ export function limitOf(modifier: Node, field: 'limit' | 'offset'): bigint | und
   if (expression === undefined || expression === null) return undefined
   const value = isNode(expression) && expression['class'] === 'CONSTANT' && isNode(expression['value']) ? expression['value'] : undefined
   const text = value === undefined ? undefined : numberTextOf(value['value'])
-  if (text === undefined || !/^\d{1,18}$/.test(text)) throw refuse(`${field.toUpperCase()} with an expression is`, 'write a whole number of rows.')
+  if (text === undefined || !/^\d{1,18}$/.test(text))
+    throw refuse(`${field.toUpperCase()} with an expression is`, 'write a whole number of rows.')
   return BigInt(text)
 }
 
@@ -101,7 +129,13 @@ export function limitOf(modifier: Node, field: 'limit' | 'offset'): bigint | und
 export function isPlainStar(expression: Expression): boolean {
   if (expression['class'] !== 'STAR') return false
   if (expression['columns'] === true) throw refuse('COLUMNS(…) is', 'name the columns.')
-  if (isFilled(expression['exclude_list']) || isFilled(expression['replace_list']) || isFilled(expression['rename_list']) || isFilled(expression['qualified_exclude_list']) || isNode(expression['expr'])) {
+  if (
+    isFilled(expression['exclude_list']) ||
+    isFilled(expression['replace_list']) ||
+    isFilled(expression['rename_list']) ||
+    isFilled(expression['qualified_exclude_list']) ||
+    isNode(expression['expr'])
+  ) {
     throw refuse('* with EXCLUDE, REPLACE or RENAME is', 'name the columns.')
   }
   return true
@@ -113,12 +147,23 @@ function isFilled(value: Json | undefined): boolean {
 
 /** The `*` that stands for ALL in ORDER BY ALL. */
 export function isOrderByAll(expression: Expression): boolean {
-  return expression['class'] === 'STAR' && expression['columns'] === true && !isNode(expression['expr']) && !isFilled(expression['exclude_list'])
+  return (
+    expression['class'] === 'STAR' && expression['columns'] === true && !isNode(expression['expr']) && !isFilled(expression['exclude_list'])
+  )
 }
 
 const operators = new Set([
-  'OPERATOR_NOT', 'OPERATOR_IS_NULL', 'OPERATOR_IS_NOT_NULL', 'OPERATOR_COALESCE', 'OPERATOR_NULLIF', 'COMPARE_IN', 'COMPARE_NOT_IN',
-  'ARRAY_EXTRACT', 'ARRAY_SLICE', 'STRUCT_EXTRACT', 'ARRAY_CONSTRUCTOR',
+  'OPERATOR_NOT',
+  'OPERATOR_IS_NULL',
+  'OPERATOR_IS_NOT_NULL',
+  'OPERATOR_COALESCE',
+  'OPERATOR_NULLIF',
+  'COMPARE_IN',
+  'COMPARE_NOT_IN',
+  'ARRAY_EXTRACT',
+  'ARRAY_SLICE',
+  'STRUCT_EXTRACT',
+  'ARRAY_CONSTRUCTOR',
 ])
 
 const refusedClasses: Readonly<Record<string, readonly [string, string]>> = {
@@ -170,7 +215,8 @@ function checkExpression(expression: Expression, depth: number, budget: { left: 
   }
   const parts = childrenOf(expression)
   for (const part of parts) checkExpression(part, depth + 1, budget)
-  if (isAggregate(expression) && parts.some(hasAggregate)) throw new QuarryError('SQL', `An aggregate cannot stand inside ${textOf(expression['function_name'])}(…).`)
+  if (isAggregate(expression) && parts.some(hasAggregate))
+    throw new QuarryError('SQL', `An aggregate cannot stand inside ${textOf(expression['function_name'])}(…).`)
 }
 
 /** Whether the expression is a call of an aggregate. */
@@ -186,28 +232,71 @@ function checkFunction(call: Expression): void {
   const name = textOf(call['function_name'])
   const schema = textOf(call['schema'])
   const catalog = textOf(call['catalog'])
-  if ((schema !== '' && schema !== 'main') || (catalog !== '' && catalog !== 'system')) throw refuse(`The function ${schema}.${name} is`, 'use a built-in function.')
+  if ((schema !== '' && schema !== 'main') || (catalog !== '' && catalog !== 'system'))
+    throw refuse(`The function ${schema}.${name} is`, 'use a built-in function.')
   if (isAggregate(call)) {
     if (call['distinct'] === true) throw refuse(`${name}(DISTINCT …) is`, 'group by the value first, then count the rows.')
-    if (isNode(call['order_bys']) && nodesOf(call['order_bys']['orders']).length > 0) throw refuse(`ORDER BY inside ${name}(…) is`, 'leave it out.')
+    if (isNode(call['order_bys']) && nodesOf(call['order_bys']['orders']).length > 0)
+      throw refuse(`ORDER BY inside ${name}(…) is`, 'leave it out.')
     if (call['export_state'] === true) throw refuse('EXPORT_STATE is', 'leave it out.')
     const parts = nodesOf(call['children'])
     if (parts.length > 1) throw refuse(`${name} with ${parts.length} arguments is`, 'give it one.')
     return
   }
-  if (call['distinct'] === true || isNode(call['filter']) || (isNode(call['order_bys']) && nodesOf(call['order_bys']['orders']).length > 0)) {
-    if (!otherAggregates.has(name)) throw new QuarryError('SQL', `${name} is not an aggregate: DISTINCT, FILTER and ORDER BY have no place in it.`)
+  if (
+    call['distinct'] === true ||
+    isNode(call['filter']) ||
+    (isNode(call['order_bys']) && nodesOf(call['order_bys']['orders']).length > 0)
+  ) {
+    if (!otherAggregates.has(name))
+      throw new QuarryError('SQL', `${name} is not an aggregate: DISTINCT, FILTER and ORDER BY have no place in it.`)
   }
   if (scalarFunctions.has(name)) return
-  if (otherAggregates.has(name)) throw refuse(`The aggregate ${name} is`, `the ones that run beside the blocks are ${Object.keys(aggregateRules).filter((key) => key !== 'count_star').join(', ')}.`)
+  if (otherAggregates.has(name))
+    throw refuse(
+      `The aggregate ${name} is`,
+      `the ones that run beside the blocks are ${Object.keys(aggregateRules)
+        .filter((key) => key !== 'count_star')
+        .join(', ')}.`,
+    )
   if (unsteadyFunctions.has(name)) throw refuse(`${name}() is`, 'it differs from node to node; write the value into the query.')
-  throw refuse(`The function ${name} is`, 'only functions of their arguments alone may run beside the blocks (docs: compute/plan/functions.ts).')
+  throw refuse(
+    `The function ${name} is`,
+    'only functions of their arguments alone may run beside the blocks (docs: compute/plan/functions.ts).',
+  )
 }
 
 const scalarTypes = new Set([
-  'NULL', 'BOOLEAN', 'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
-  'FLOAT', 'DOUBLE', 'DECIMAL', 'VARCHAR', 'CHAR', 'BLOB', 'DATE', 'TIME', 'TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS',
-  'TIMESTAMP WITH TIME ZONE', 'TIME WITH TIME ZONE', 'INTERVAL', 'UUID', 'INTEGER_LITERAL', 'STRING_LITERAL',
+  'NULL',
+  'BOOLEAN',
+  'TINYINT',
+  'SMALLINT',
+  'INTEGER',
+  'BIGINT',
+  'HUGEINT',
+  'UTINYINT',
+  'USMALLINT',
+  'UINTEGER',
+  'UBIGINT',
+  'UHUGEINT',
+  'FLOAT',
+  'DOUBLE',
+  'DECIMAL',
+  'VARCHAR',
+  'CHAR',
+  'BLOB',
+  'DATE',
+  'TIME',
+  'TIMESTAMP',
+  'TIMESTAMP_S',
+  'TIMESTAMP_MS',
+  'TIMESTAMP_NS',
+  'TIMESTAMP WITH TIME ZONE',
+  'TIME WITH TIME ZONE',
+  'INTERVAL',
+  'UUID',
+  'INTEGER_LITERAL',
+  'STRING_LITERAL',
 ])
 
 function checkType(type: Json | undefined): void {
@@ -216,7 +305,9 @@ function checkType(type: Json | undefined): void {
   const info = isNode(type['type_info']) ? type['type_info'] : undefined
   if (id === 'LIST') return checkType(info?.['child_type'])
   if (id === 'UNBOUND' && textOf(info?.['name']).toUpperCase() === 'JSON') return
-  if (!scalarTypes.has(id)) throw refuse(`The type ${id === 'UNBOUND' ? textOf(info?.['name']) : id} is`, 'use a scalar type or a list of one.')
+  if (!scalarTypes.has(id))
+    throw refuse(`The type ${id === 'UNBOUND' ? textOf(info?.['name']) : id} is`, 'use a scalar type or a list of one.')
   // Only DECIMAL(w,s) carries more than its name; a collation or a user's type would hide here.
-  if (info !== undefined && textOf(info['type']) !== 'DECIMAL_TYPE_INFO') throw refuse(`The type ${id} with ${textOf(info['type'])} is`, 'use the plain type.')
+  if (info !== undefined && textOf(info['type']) !== 'DECIMAL_TYPE_INFO')
+    throw refuse(`The type ${id} with ${textOf(info['type'])} is`, 'use the plain type.')
 }

@@ -31,7 +31,12 @@ export const fragmentBytesTarget = 128 * 1024 * 1024
 /** A node that holds this share of what the best one holds is as good as it. */
 const nearlyAll = 0.95
 
-export function planFragments(groups: readonly RowGroup[], columns: readonly number[], blocks: readonly LocatedBlock[], fragmentBytes = fragmentBytesTarget): PlannedFragment[] {
+export function planFragments(
+  groups: readonly RowGroup[],
+  columns: readonly number[],
+  blocks: readonly LocatedBlock[],
+  fragmentBytes = fragmentBytesTarget,
+): PlannedFragment[] {
   const nodes = nodesOf(blocks)
   const needs = groups.map((group) => {
     const ranges = mergeRanges(columns.flatMap((column) => group.columns[column] ?? []))
@@ -48,7 +53,12 @@ export function planFragments(groups: readonly RowGroup[], columns: readonly num
     const candidates = nodes.filter((node) => (need.held.get(node.uuid) ?? 0) >= best * nearlyAll).map((node) => node.uuid)
     const current = runs.at(-1)
     const weight = weightOf(need)
-    if (current !== undefined && candidates.includes(current.node) && (load.get(current.node) ?? 0) + weight / 2 <= share && current.weight + weight <= fragmentBytes) {
+    if (
+      current !== undefined &&
+      candidates.includes(current.node) &&
+      (load.get(current.node) ?? 0) + weight / 2 <= share &&
+      current.weight + weight <= fragmentBytes
+    ) {
       current.needs.push(need)
       current.weight += weight
       load.set(current.node, (load.get(current.node) ?? 0) + weight)
@@ -62,7 +72,10 @@ export function planFragments(groups: readonly RowGroup[], columns: readonly num
 }
 
 /** Short runs of one node become one fragment: a fragment costs some milliseconds whatever it reads. */
-function joinRuns<N>(runs: readonly { node: string; needs: N[]; weight: number }[], fragmentBytes: number): { node: string; needs: N[]; weight: number }[] {
+function joinRuns<N>(
+  runs: readonly { node: string; needs: N[]; weight: number }[],
+  fragmentBytes: number,
+): { node: string; needs: N[]; weight: number }[] {
   const joined: { node: string; needs: N[]; weight: number }[] = []
   for (const run of runs) {
     const mate = joined.findLast((other) => other.node === run.node && other.weight + run.weight <= fragmentBytes)
@@ -96,8 +109,11 @@ function fragmentOf(node: string, needs: readonly Need[], nodes: readonly Datano
   const others = nodes.filter((one) => one.uuid !== node).toSorted((a, b) => bytesOf(b) - bytesOf(a))
   return {
     nodes: [...nodes.filter((one) => one.uuid === node), ...others],
-    pieces: merged, bytes: sum(ranges), localBytes: held.get(node) ?? 0,
-    rowGroups: needs.length, rows: needs.reduce((rows, need) => rows + need.group.rows, 0),
+    pieces: merged,
+    bytes: sum(ranges),
+    localBytes: held.get(node) ?? 0,
+    rowGroups: needs.length,
+    rows: needs.reduce((rows, need) => rows + need.group.rows, 0),
   }
 }
 
@@ -137,7 +153,8 @@ export function mergeRanges(ranges: readonly ByteRange[]): ByteRange[] {
   for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
     if (range.length === 0) continue
     const last = merged.at(-1)
-    if (last !== undefined && range.start <= last.start + last.length) last.length = Math.max(last.length, range.start + range.length - last.start)
+    if (last !== undefined && range.start <= last.start + last.length)
+      last.length = Math.max(last.length, range.start + range.length - last.start)
     else merged.push({ ...range })
   }
   return merged

@@ -12,11 +12,15 @@ interface Bound {
 /** The row groups that may have rows for `where`. */
 export function pruneRowGroups(groups: readonly RowGroup[], where: Expression | undefined, columns: readonly string[]): RowGroup[] {
   const bounds = where === undefined ? [] : boundsOf(where, columns)
-  return groups.filter((group) => group.rows > 0 && bounds.every((bound) => {
-    const range = group.ranges[bound.column]
-    if (range === undefined) return true
-    return (bound.low === undefined || range.max >= bound.low) && (bound.high === undefined || range.min <= bound.high)
-  }))
+  return groups.filter(
+    (group) =>
+      group.rows > 0 &&
+      bounds.every((bound) => {
+        const range = group.ranges[bound.column]
+        if (range === undefined) return true
+        return (bound.low === undefined || range.max >= bound.low) && (bound.high === undefined || range.min <= bound.high)
+      }),
+  )
 }
 
 function boundsOf(expression: Expression, columns: readonly string[]): Bound[] {
@@ -72,7 +76,8 @@ function columnIndex(expression: Expression, columns: readonly string[]): number
 
 function wholeNumber(expression: Expression): bigint | undefined {
   const value = expression['class'] === 'CONSTANT' && isNode(expression['value']) ? expression['value'] : undefined
-  if (value === undefined || !isNode(value['type']) || (value['type']['id'] !== 'INTEGER' && value['type']['id'] !== 'BIGINT')) return undefined
+  if (value === undefined || !isNode(value['type']) || (value['type']['id'] !== 'INTEGER' && value['type']['id'] !== 'BIGINT'))
+    return undefined
   const text = numberTextOf(value['value'])
   return text !== undefined && /^-?\d+$/.test(text) ? BigInt(text) : undefined
 }

@@ -13,7 +13,10 @@ beforeAll(async () => {
   cluster = await BlockFiles.start({ nodes: 2, replication: 1, blockSize: 1024 })
   alone = await Alone.open()
   file = path.join(cluster.dir, 't.parquet')
-  await alone.write("SELECT i % 3 AS k, (i % 5)::INTEGER AS a, i * 0.5::DOUBLE AS b, (i % 7 - 3)::SMALLINT AS k2, 'x' || i % 4 AS s FROM range(6000) t(i)", file)
+  await alone.write(
+    "SELECT i % 3 AS k, (i % 5)::INTEGER AS a, i * 0.5::DOUBLE AS b, (i % 7 - 3)::SMALLINT AS k2, 'x' || i % 4 AS s FROM range(6000) t(i)",
+    file,
+  )
   await cluster.put(file, '/t.parquet')
 })
 
@@ -25,17 +28,21 @@ afterAll(async () => {
 const halves: readonly { readonly sql: string; readonly partial: string; readonly final: string }[] = [
   {
     sql: "SELECT k, count(*) AS n, avg(a) FROM '/t.parquet' WHERE b > 2 GROUP BY 1 HAVING sum(a) > 3 ORDER BY n DESC, k LIMIT 5 OFFSET 1",
-    partial: 'SELECT k AS quarry_g0, count_star() AS quarry_p1, CAST(sum(a) AS DECIMAL(38,0)) AS quarry_p2, count(a) AS quarry_p3 FROM quarry_split WHERE (b > 2) GROUP BY k',
-    final: 'SELECT quarry_g0 AS k, CAST(sum(quarry_p1) AS BIGINT) AS n, (CAST(sum(CAST(quarry_p2 AS HUGEINT)) AS DOUBLE) / CAST(sum(quarry_p3) AS DOUBLE)) AS "avg(a)" FROM quarry_parts GROUP BY quarry_g0 HAVING (sum(CAST(quarry_p2 AS HUGEINT)) > 3) ORDER BY CAST(sum(quarry_p1) AS BIGINT) DESC, quarry_g0, quarry_g0 LIMIT 5 OFFSET 1',
+    partial:
+      'SELECT k AS quarry_g0, count_star() AS quarry_p1, CAST(sum(a) AS DECIMAL(38,0)) AS quarry_p2, count(a) AS quarry_p3 FROM quarry_split WHERE (b > 2) GROUP BY k',
+    final:
+      'SELECT quarry_g0 AS k, CAST(sum(quarry_p1) AS BIGINT) AS n, (CAST(sum(CAST(quarry_p2 AS HUGEINT)) AS DOUBLE) / CAST(sum(quarry_p3) AS DOUBLE)) AS "avg(a)" FROM quarry_parts GROUP BY quarry_g0 HAVING (sum(CAST(quarry_p2 AS HUGEINT)) > 3) ORDER BY CAST(sum(quarry_p1) AS BIGINT) DESC, quarry_g0, quarry_g0 LIMIT 5 OFFSET 1',
   },
   {
     sql: "SELECT min(s), max(b) FILTER (WHERE a > 1) AS m, count(a) + 1 FROM '/t.parquet'",
     partial: 'SELECT min(s) AS quarry_p0, max(b) FILTER (WHERE (a > 1)) AS quarry_p1, count(a) AS quarry_p2 FROM quarry_split GROUP BY ()',
-    final: 'SELECT min(quarry_p0) AS "min(s)", max(quarry_p1) AS m, (CAST(sum(quarry_p2) AS BIGINT) + 1) AS "(count(a) + 1)" FROM quarry_parts GROUP BY ()',
+    final:
+      'SELECT min(quarry_p0) AS "min(s)", max(quarry_p1) AS m, (CAST(sum(quarry_p2) AS BIGINT) + 1) AS "(count(a) + 1)" FROM quarry_parts GROUP BY ()',
   },
   {
     sql: "SELECT a, s FROM '/t.parquet' WHERE k = 1 ORDER BY b DESC LIMIT 3",
-    partial: 'SELECT a AS quarry_c0, s AS quarry_c1, b AS quarry_c2, file_row_number AS quarry_c3 FROM quarry_split WHERE (k = 1) ORDER BY b DESC, file_row_number LIMIT 3',
+    partial:
+      'SELECT a AS quarry_c0, s AS quarry_c1, b AS quarry_c2, file_row_number AS quarry_c3 FROM quarry_split WHERE (k = 1) ORDER BY b DESC, file_row_number LIMIT 3',
     final: 'SELECT quarry_c0 AS a, quarry_c1 AS s FROM quarry_parts ORDER BY quarry_c2 DESC, quarry_c3 LIMIT 3',
   },
   {
@@ -46,7 +53,8 @@ const halves: readonly { readonly sql: string; readonly partial: string; readonl
   {
     sql: "SELECT 7 AS seven, count(*) FROM '/t.parquet' GROUP BY seven",
     partial: 'SELECT 7 AS quarry_g0, count_star() AS quarry_p1 FROM quarry_split GROUP BY CAST(7 AS INTEGER)',
-    final: 'SELECT quarry_g0 AS seven, CAST(sum(quarry_p1) AS BIGINT) AS "count_star()" FROM quarry_parts GROUP BY quarry_g0 ORDER BY quarry_g0',
+    final:
+      'SELECT quarry_g0 AS seven, CAST(sum(quarry_p1) AS BIGINT) AS "count_star()" FROM quarry_parts GROUP BY quarry_g0 ORDER BY quarry_g0',
   },
 ]
 
@@ -66,7 +74,7 @@ it.each([
   "SELECT upper(s) AS s, count(*) FROM '/t.parquet' GROUP BY s HAVING s = 'x1'",
   "SELECT a % 2 AS a, count(*) AS c FROM '/t.parquet' GROUP BY a ORDER BY max(k), 1, 2",
   "SELECT a % 2 AS p, sum(a) FROM '/t.parquet' GROUP BY p HAVING p = 1",
-  "SELECT K, T.a, t.S FROM '/t.parquet' ORDER BY \"A\", b LIMIT 7",
+  'SELECT K, T.a, t.S FROM \'/t.parquet\' ORDER BY "A", b LIMIT 7',
   "SELECT x.k, count(*) FROM '/t.parquet' AS x GROUP BY x.k ORDER BY x.k",
   "SELECT sum(a) AS total, total * 2 FROM '/t.parquet'",
   "SELECT k, k2, count(*) FROM '/t.parquet' GROUP BY ALL ORDER BY ALL",
@@ -94,17 +102,30 @@ it('answers a file without rows, and one without row groups', async () => {
   const empty = path.join(cluster.dir, 'empty.parquet')
   await alone.write('SELECT 1 AS a, 2 AS b WHERE false', empty)
   await cluster.put(empty, '/empty.parquet')
-  for (const sql of ["SELECT count(*), sum(a), avg(b), max(a) FROM '/empty.parquet'", "SELECT a, count(*) FROM '/empty.parquet' GROUP BY a", "SELECT * FROM '/empty.parquet' ORDER BY a LIMIT 3"]) {
+  for (const sql of [
+    "SELECT count(*), sum(a), avg(b), max(a) FROM '/empty.parquet'",
+    "SELECT a, count(*) FROM '/empty.parquet' GROUP BY a",
+    "SELECT * FROM '/empty.parquet' ORDER BY a LIMIT 3",
+  ]) {
     await using result = await cluster.query(sql)
     const rows = []
     for await (const batch of result.batches()) rows.push(...batch)
-    expect(difference({ columns: result.columns, rows }, await alone.query(sql.replace("'/empty.parquet'", `'${empty}'`)), false), sql).toBeUndefined()
+    expect(
+      difference({ columns: result.columns, rows }, await alone.query(sql.replace("'/empty.parquet'", `'${empty}'`)), false),
+      sql,
+    ).toBeUndefined()
   }
 })
 
 it("keeps DuckDB's own words about names and types that do not fit", async () => {
-  const failure = (sql: string) => cluster.query(sql).then(() => 'taken', (error: Error) => error.message)
+  const failure = (sql: string) =>
+    cluster.query(sql).then(
+      () => 'taken',
+      (error: Error) => error.message,
+    )
   expect(await failure("SELECT s + 1 FROM '/t.parquet' GROUP BY k")).toMatch(/^Binder Error: /)
   expect(await failure("SELECT k, a FROM '/t.parquet' GROUP BY k")).toMatch(/^Binder Error: column "a" must appear in the GROUP BY clause/)
-  expect(await failure("SELECT sum(s) FROM '/t.parquet'")).toMatch(/^Binder Error: No function matches the given name and argument types 'sum\(VARCHAR\)'/)
+  expect(await failure("SELECT sum(s) FROM '/t.parquet'")).toMatch(
+    /^Binder Error: No function matches the given name and argument types 'sum\(VARCHAR\)'/,
+  )
 })

@@ -13,8 +13,22 @@
 import { assert } from '../../common/assert.ts'
 import { QuarryError } from '../../common/errors.ts'
 import {
-  castTo, columnRef, decimalType, functionCall, integerConstant, isNode, keyOf, mapChildren, nodesOf, operatorCall, tableRef, textOf, withAlias, withoutAlias,
-  type Expression, type Node,
+  castTo,
+  columnRef,
+  decimalType,
+  functionCall,
+  integerConstant,
+  isNode,
+  keyOf,
+  mapChildren,
+  nodesOf,
+  operatorCall,
+  tableRef,
+  textOf,
+  withAlias,
+  withoutAlias,
+  type Expression,
+  type Node,
 } from './ast.ts'
 import { columnsOf, type BoundSelect, type OrderKey } from './bind.ts'
 import { isAggregate, refuse } from './check.ts'
@@ -90,9 +104,15 @@ export function draftSplit(bound: BoundSelect, fileColumns: readonly string[], a
   columns.delete(rowNumberColumn)
   const list = [...parts.values()]
   return {
-    bound, parts: list, groupNames,
+    bound,
+    parts: list,
+    groupNames,
     columns: fileColumns.filter((name) => columns.has(name)),
-    untravelled: partialSelect(bound, list, list.map((part) => part.expression)),
+    untravelled: partialSelect(
+      bound,
+      list,
+      list.map((part) => part.expression),
+    ),
     averaged: averaged.length === 0 ? undefined : selectNode({ select_list: averaged.map(withoutAlias), from_table: tableRef(splitTable) }),
   }
 }
@@ -100,15 +120,20 @@ export function draftSplit(bound: BoundSelect, fileColumns: readonly string[], a
 /** The expressions that the final SELECT computes: the select list, HAVING and ORDER BY. */
 function finalExpressions(bound: BoundSelect): Expression[] {
   const having = bound.kind === 'aggregate' && bound.having !== undefined ? [bound.having] : []
-  return [...bound.select, ...having, ...bound.orders.map((order) => order.expression).filter((expression) => expression['class'] !== 'CONSTANT')]
+  return [
+    ...bound.select,
+    ...having,
+    ...bound.orders.map((order) => order.expression).filter((expression) => expression['class'] !== 'CONSTANT'),
+  ]
 }
 
 function aggregatesOf(expression: Expression, into: Expression[] = []): Expression[] {
   if (isAggregate(expression)) into.push(expression)
-  else mapChildren(expression, (part) => {
-    aggregatesOf(part, into)
-    return part
-  })
+  else
+    mapChildren(expression, (part) => {
+      aggregatesOf(part, into)
+      return part
+    })
   return into
 }
 
@@ -117,21 +142,38 @@ const ruleOf = (call: Expression) => aggregateRules[textOf(call['function_name']
 /** What the fragments compute for an aggregate. */
 function partsOf(call: Expression): Expression[] {
   const plain = withoutAlias(call)
-  return ruleOf(call) === 'avg' ? [{ ...plain, function_name: 'sum' }, { ...plain, function_name: 'count' }] : [plain]
+  return ruleOf(call) === 'avg'
+    ? [
+        { ...plain, function_name: 'sum' },
+        { ...plain, function_name: 'count' },
+      ]
+    : [plain]
 }
 
 /** Second step, when DuckDB has told the types of the parts (and of the arguments of avg). */
-export function finishSplit(draft: SplitDraft, types: readonly string[], averagedTypes: readonly string[], names: readonly string[]): SplitQuery {
+export function finishSplit(
+  draft: SplitDraft,
+  types: readonly string[],
+  averagedTypes: readonly string[],
+  names: readonly string[],
+): SplitQuery {
   assert(types.length === draft.parts.length, 'a type for every part')
   for (const type of averagedTypes) {
     if (!numericType.test(type)) throw refuse(`avg over ${type} is`, 'cast the value to a number, for example with epoch_us().')
   }
   const { bound } = draft
   const travels = draft.parts.map((part, i) => travelOf(types[i]!, part))
-  const partial = partialSelect(bound, draft.parts, travels.map((travel, i) => travel.encode(draft.parts[i]!.expression)))
+  const partial = partialSelect(
+    bound,
+    draft.parts,
+    travels.map((travel, i) => travel.encode(draft.parts[i]!.expression)),
+  )
   const arrivals = new Map(draft.parts.map((part, i) => [part.name, travels[i]!.decode(columnRef(part.name))]))
   const arrival = (name: string): Expression => arrivals.get(name)!
-  return { partial, final: bound.kind === 'aggregate' ? finalAggregate(draft, bound, arrival, names) : finalScan(draft, bound, arrival, names) }
+  return {
+    partial,
+    final: bound.kind === 'aggregate' ? finalAggregate(draft, bound, arrival, names) : finalScan(draft, bound, arrival, names),
+  }
 }
 
 function partialSelect(bound: BoundSelect, parts: readonly Part[], expressions: readonly Expression[]): Node {
@@ -150,14 +192,25 @@ function partialSelect(bound: BoundSelect, parts: readonly Part[], expressions: 
   return selectNode(node)
 }
 
-function finalAggregate(draft: SplitDraft, bound: Extract<BoundSelect, { kind: 'aggregate' }>, arrival: (name: string) => Expression, names: readonly string[]): Node {
+function finalAggregate(
+  draft: SplitDraft,
+  bound: Extract<BoundSelect, { kind: 'aggregate' }>,
+  arrival: (name: string) => Expression,
+  names: readonly string[],
+): Node {
   const groups = new Map(bound.groups.map((group, i) => [keyOf(group), arrival(draft.groupNames[i]!)]))
   const partNames = new Map(draft.parts.map((part) => [keyOf(part.expression), part.name]))
   const change = (expression: Expression): Expression => {
     const group = groups.get(keyOf(expression))
     if (group !== undefined) return keepAlias(expression, group)
     if (isAggregate(expression)) {
-      return keepAlias(expression, mergeOf(expression, partsOf(expression).map((part) => arrival(partNames.get(keyOf(part))!))))
+      return keepAlias(
+        expression,
+        mergeOf(
+          expression,
+          partsOf(expression).map((part) => arrival(partNames.get(keyOf(part))!)),
+        ),
+      )
     }
     if (expression['class'] === 'COLUMN_REF') {
       const name = (expression['column_names'] as readonly string[]).join('.')
@@ -177,7 +230,12 @@ function finalAggregate(draft: SplitDraft, bound: Extract<BoundSelect, { kind: '
   return selectNode(node)
 }
 
-function finalScan(draft: SplitDraft, bound: Extract<BoundSelect, { kind: 'scan' }>, arrival: (name: string) => Expression, names: readonly string[]): Node {
+function finalScan(
+  draft: SplitDraft,
+  bound: Extract<BoundSelect, { kind: 'scan' }>,
+  arrival: (name: string) => Expression,
+  names: readonly string[],
+): Node {
   const partNames = new Map(draft.parts.map((part) => [keyOf(part.expression), part.name]))
   const part = (expression: Expression): Expression => arrival(partNames.get(keyOf(expression))!)
   return selectNode({
@@ -201,11 +259,16 @@ function mergeOf(call: Expression, parts: readonly Expression[]): Expression {
   const [first, second] = parts as [Expression, Expression]
   switch (ruleOf(call)) {
     case 'count':
-      return castTo(functionCall('sum', [first]), { id: textOf(call['function_name']).startsWith('count_if') || call['function_name'] === 'countif' ? 'HUGEINT' : 'BIGINT' })
+      return castTo(functionCall('sum', [first]), {
+        id: textOf(call['function_name']).startsWith('count_if') || call['function_name'] === 'countif' ? 'HUGEINT' : 'BIGINT',
+      })
     case 'sum':
       return functionCall('sum', [first])
     case 'avg':
-      return operatorCall('/', [castTo(functionCall('sum', [first]), { id: 'DOUBLE' }), castTo(functionCall('sum', [second]), { id: 'DOUBLE' })])
+      return operatorCall('/', [
+        castTo(functionCall('sum', [first]), { id: 'DOUBLE' }),
+        castTo(functionCall('sum', [second]), { id: 'DOUBLE' }),
+      ])
     case 'same':
       return functionCall(textOf(call['function_name']), [first])
     default:
@@ -228,31 +291,43 @@ function notAnOrdinal(expression: Expression): Expression {
 
 /** Constants order nothing, and a number would mean a column: they are left out. */
 function orderNodes(orders: readonly OrderKey[], change: (expression: Expression) => Expression): Node[] {
-  return orders.filter((order) => order.expression['class'] !== 'CONSTANT').map((order) => ({
-    type: order.type === '' ? 'ORDER_DEFAULT' : order.type, null_order: order.nullOrder === '' ? 'ORDER_DEFAULT' : order.nullOrder, expression: change(order.expression),
-  }))
+  return orders
+    .filter((order) => order.expression['class'] !== 'CONSTANT')
+    .map((order) => ({
+      type: order.type === '' ? 'ORDER_DEFAULT' : order.type,
+      null_order: order.nullOrder === '' ? 'ORDER_DEFAULT' : order.nullOrder,
+      expression: change(order.expression),
+    }))
 }
 
-const orderNode = (expression: Expression): Node => ({ type: 'ORDER_DEFAULT', null_order: 'ORDER_DEFAULT', expression: notAnOrdinal(expression) })
+const orderNode = (expression: Expression): Node => ({
+  type: 'ORDER_DEFAULT',
+  null_order: 'ORDER_DEFAULT',
+  expression: notAnOrdinal(expression),
+})
 const orderModifier = (orders: readonly Node[]): Node => ({ type: 'ORDER_MODIFIER', orders })
 const orderModifiers = (orders: readonly Node[]): Node[] => (orders.length === 0 ? [] : [orderModifier(orders)])
 
 function limitModifiers(bound: BoundSelect): Node[] {
   if (bound.limit === undefined && bound.offset === 0n) return []
-  return [{
-    type: 'LIMIT_MODIFIER',
-    ...(bound.limit === undefined ? {} : { limit: integerConstant(bound.limit) }),
-    ...(bound.offset === 0n ? {} : { offset: integerConstant(bound.offset) }),
-  }]
+  return [
+    {
+      type: 'LIMIT_MODIFIER',
+      ...(bound.limit === undefined ? {} : { limit: integerConstant(bound.limit) }),
+      ...(bound.offset === 0n ? {} : { offset: integerConstant(bound.offset) }),
+    },
+  ]
 }
 
 function selectNode(parts: Record<string, Node | readonly Node[] | readonly (readonly number[])[]>): Node {
   return { type: 'SELECT_NODE', cte_map: {}, aggregate_handling: 'STANDARD_HANDLING', ...parts }
 }
 
-const numericType = /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|BOOLEAN)$/
+const numericType =
+  /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|BOOLEAN)$/
 /** Types that Parquet and back leave as they are. */
-const safeType = /^(BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|VARCHAR|BLOB|DATE|TIME|TIMESTAMP|TIMESTAMP_NS|TIMESTAMP_MS|TIMESTAMP WITH TIME ZONE|UUID|JSON)$/
+const safeType =
+  /^(BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|VARCHAR|BLOB|DATE|TIME|TIMESTAMP|TIMESTAMP_NS|TIMESTAMP_MS|TIMESTAMP WITH TIME ZONE|UUID|JSON)$/
 
 interface Travel {
   encode(expression: Expression): Expression
@@ -260,7 +335,10 @@ interface Travel {
 }
 
 const asIs: Travel = { encode: (expression) => expression, decode: (expression) => expression }
-const by = (through: Node, type: string): Travel => ({ encode: (expression) => castTo(expression, through), decode: (expression) => castTo(expression, { id: type }) })
+const by = (through: Node, type: string): Travel => ({
+  encode: (expression) => castTo(expression, through),
+  decode: (expression) => castTo(expression, { id: type }),
+})
 
 /** How a part of this type travels in a Parquet file without loss. */
 function travelOf(type: string, part: Part): Travel {
@@ -280,7 +358,10 @@ function travelOf(type: string, part: Part): Travel {
       const leaves = type.replace(/"[^"]*"/g, 'x').match(/\b[A-Z][A-Z_ ]*(\(\d+,\d+\))?/g) ?? []
       const nested = /(\[\]|\))$/.test(type) && !/\[\d+\]/.test(type)
       if (nested && leaves.every((leaf) => safeType.test(leaf.trim()) || leaf.trim() === 'STRUCT' || leaf.trim() === 'MAP')) return asIs
-      throw refuse(`A value of type ${type} in ${part.name.startsWith('quarry_g') ? 'GROUP BY' : 'the result of a fragment'} is`, 'cast it, for example to VARCHAR.')
+      throw refuse(
+        `A value of type ${type} in ${part.name.startsWith('quarry_g') ? 'GROUP BY' : 'the result of a fragment'} is`,
+        'cast it, for example to VARCHAR.',
+      )
     }
   }
 }

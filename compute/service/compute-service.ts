@@ -40,10 +40,20 @@ export function computeService(settings: Settings, env: Env, local: LocalReplica
   let context: Promise<FragmentContext> | undefined
   let closed = false
 
+  // What a process that was killed left behind holds disk space, maybe of blocks that are deleted by now.
+  const swept = rm(dir, { recursive: true, force: true }).catch((error: unknown) =>
+    log.warn('compute.sweep.failed', { message: String(error) }),
+  )
+
   async function openContext(): Promise<FragmentContext> {
+    await swept
     const pool = await ExecutorPool.open({
-      dir, executors: settings['compute.executors'], threads: settings['compute.threads'], memoryLimit: settings['compute.memory'],
-      start: (options) => ExecutorProcess.start(options), env: { ...env, log },
+      dir,
+      executors: settings['compute.executors'],
+      threads: settings['compute.threads'],
+      memoryLimit: settings['compute.memory'],
+      start: (options) => ExecutorProcess.start(options),
+      env: { ...env, log },
     })
     const outDir = path.join(dir, 'results')
     await mkdir(outDir)
@@ -65,13 +75,17 @@ export function computeService(settings: Settings, env: Env, local: LocalReplica
     call.once('cancelled', () => abort.abort(new QuarryError('CANCELLED', 'The fragment was cancelled.')))
     const { request } = call
     const deadlineMs = request.deadlineMs > 0 ? Math.min(request.deadlineMs, fragmentDeadlineMs) : fragmentDeadlineMs
-    const stopTimer = env.clock.after(deadlineMs, () => abort.abort(new QuarryError('TIMEOUT', `The fragment took longer than ${deadlineMs} ms.`)))
+    const stopTimer = env.clock.after(deadlineMs, () =>
+      abort.abort(new QuarryError('TIMEOUT', `The fragment took longer than ${deadlineMs} ms.`)),
+    )
     running.add(abort)
     const fields = { query: request.queryId, fragment: request.fragment, attempt: request.attempt }
     try {
       if (closed) throw new QuarryError('UNAVAILABLE', 'The datanode is stopping.')
-      if (running.size > fragmentsMax) throw new QuarryError('OVERLOADED', `This datanode has ${fragmentsMax} fragments already; try again later.`)
-      if (request.poolId !== local.poolId) throw new QuarryError('WRONG_CLUSTER', `This datanode belongs to block pool ${local.poolId}, not ${request.poolId}.`)
+      if (running.size > fragmentsMax)
+        throw new QuarryError('OVERLOADED', `This datanode has ${fragmentsMax} fragments already; try again later.`)
+      if (request.poolId !== local.poolId)
+        throw new QuarryError('WRONG_CLUSTER', `This datanode belongs to block pool ${local.poolId}, not ${request.poolId}.`)
       const result = await runFragment(request, await ready(), abort.signal)
       try {
         await sendFile(result.file, outbox, abort.signal)
@@ -99,6 +113,7 @@ export function computeService(settings: Settings, env: Env, local: LocalReplica
     handlers: { runFragment: (call: ServerWritableStream<FragmentRequest, Init<FragmentReply>>) => void serve(call) },
     async close() {
       closed = true
+      await swept
       for (const abort of running) abort.abort(new QuarryError('UNAVAILABLE', 'The datanode is stopping.'))
       await remote.close()
       await (await context?.catch(() => undefined))?.pool.close()

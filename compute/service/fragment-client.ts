@@ -9,7 +9,12 @@ import { Inbox } from '../../proto/transport/streams.ts'
 /** Runs a fragment somewhere and hands over its result. */
 export interface FragmentRunner {
   /** Calls `write` with the parts of the Parquet file, in order; answers what the node says about the run. */
-  run(node: DatanodeId, request: Init<FragmentRequest>, write: (bytes: Uint8Array) => Promise<void>, signal: AbortSignal): Promise<FragmentDone>
+  run(
+    node: DatanodeId,
+    request: Init<FragmentRequest>,
+    write: (bytes: Uint8Array) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<FragmentDone>
   close(): Promise<void>
 }
 
@@ -39,14 +44,22 @@ export function grpcFragmentRunner(): FragmentRunner {
       signal.throwIfAborted()
       // The agent's own deadline is the first line; this one is for an agent that cannot keep it.
       const deadline = Date.now() + (fragment.deadlineMs ?? 0) + 10_000
-      const call = client.makeServerStreamRequest('/quarry.v1.Compute/RunFragment', request.encode, reply.decode, fragment, new Metadata(), { deadline })
+      const call = client.makeServerStreamRequest(
+        '/quarry.v1.Compute/RunFragment',
+        request.encode,
+        reply.decode,
+        fragment,
+        new Metadata(),
+        { deadline },
+      )
       const onAbort = () => call.cancel()
       signal.addEventListener('abort', onAbort, { once: true })
       try {
         for await (const message of new Inbox<FragmentReply>(call, { peer: `datanode ${address}` })) {
           // A byte field that is not set is empty, not null: the name of the set one decides.
           if (message.body === 'parquet' && message.parquet) await write(message.parquet)
-          else if (message.error) throw new QuarryError(isErrorCode(message.error.code) ? message.error.code : 'INTERNAL', message.error.message)
+          else if (message.error)
+            throw new QuarryError(isErrorCode(message.error.code) ? message.error.code : 'INTERNAL', message.error.message)
           else if (message.done) return message.done
         }
         throw new QuarryError('UNAVAILABLE', `Datanode ${address} ended the fragment without a result.`)

@@ -87,9 +87,18 @@ export class BlockFiles {
     const blocks: LocatedBlock[] = []
     for (let offset = 0; offset < bytes.length; offset += blockSize) {
       const block: Block = { blockId: ++this.#nextBlock, genstamp: 1001, length: Math.min(blockSize, bytes.length - offset) }
-      const holders = Array.from({ length: this.#options.replication }, (_, i) => must(this.#nodes[(blocks.length + i) % this.#nodes.length]))
+      const holders = Array.from({ length: this.#options.replication }, (_, i) =>
+        must(this.#nodes[(blocks.length + i) % this.#nodes.length]),
+      )
       for (const holder of holders) await writeFile(this.#blockFile(holder.id, block), bytes.subarray(offset, offset + block.length))
-      blocks.push({ block, offset, corrupt: false, token: new Uint8Array(0), leaseFileId: 0, locations: holders.map((holder) => ({ datanode: holder.id, storageUuid: holder.id.uuid, storageType: 1 })) })
+      blocks.push({
+        block,
+        offset,
+        corrupt: false,
+        token: new Uint8Array(0),
+        leaseFileId: 0,
+        locations: holders.map((holder) => ({ datanode: holder.id, storageUuid: holder.id.uuid, storageType: 1 })),
+      })
     }
     const file: LocatedFile = { path: target, fileId: 16386 + this.#files.size, length: bytes.length, poolId, blocks }
     this.#files.set(target, file)
@@ -97,7 +106,11 @@ export class BlockFiles {
   }
 
   async query(sql: string, options: QueryOptions & { readonly startEngine?: QueryDeps['startEngine'] } = {}): Promise<QueryResult> {
-    return runQuery({ files: this.#tableFiles(), runner: this.#runner(), startEngine: options.startEngine ?? inProcessEngine, env: systemEnv() }, sql, options)
+    return runQuery(
+      { files: this.#tableFiles(), runner: this.#runner(), startEngine: options.startEngine ?? inProcessEngine, env: systemEnv() },
+      sql,
+      options,
+    )
   }
 
   async close(): Promise<void> {
@@ -110,7 +123,17 @@ export class BlockFiles {
   }
 
   async #addNode(index: number): Promise<void> {
-    const id: DatanodeId = { uuid: `node-${index}`, ip: '127.0.0.1', hostname: `node-${index}`, grpcPort: 9868 + index, transferPort: 0, httpPort: 0, ipcPort: 0, rack: '/default-rack', hostId: 'here' }
+    const id: DatanodeId = {
+      uuid: `node-${index}`,
+      ip: '127.0.0.1',
+      hostname: `node-${index}`,
+      grpcPort: 9868 + index,
+      transferPort: 0,
+      httpPort: 0,
+      ipcPort: 0,
+      rack: '/default-rack',
+      hostId: 'here',
+    }
     const dir = path.join(this.dir, id.uuid)
     const scratchDir = path.join(dir, 'scratch')
     const outDir = path.join(dir, 'results')
@@ -122,10 +145,19 @@ export class BlockFiles {
         return { length: block.length, verifyUs: 0 }
       },
       read: (block, offset, length) => readPart(this.#blockFile(id, block), offset, length),
-      scratchDir, poolId, datanodeUuid: id.uuid,
+      scratchDir,
+      poolId,
+      datanodeUuid: id.uuid,
     }
     const env = systemEnv()
-    const pool = await ExecutorPool.open({ dir: path.join(scratchDir, 'compute'), executors: 1, threads: 1, memoryLimit: 256 * 1024 * 1024, start: this.#options.startEngine, env })
+    const pool = await ExecutorPool.open({
+      dir: path.join(scratchDir, 'compute'),
+      executors: 1,
+      threads: 1,
+      memoryLimit: 256 * 1024 * 1024,
+      start: this.#options.startEngine,
+      env,
+    })
     this.#nodes.push({ id, context: { pool, local, remote: this.#remote(), outDir, env } })
   }
 
@@ -156,7 +188,12 @@ export class BlockFiles {
           const from = Math.max(start, block.offset)
           const end = Math.min(start + length, block.offset + must(block.block).length)
           if (end <= from) continue
-          for await (const part of readPart(this.#blockFile(must(block.locations[0]?.datanode), must(block.block)), from - block.offset, end - from)) bytes.set(part, from - start)
+          for await (const part of readPart(
+            this.#blockFile(must(block.locations[0]?.datanode), must(block.block)),
+            from - block.offset,
+            end - from,
+          ))
+            bytes.set(part, from - start)
         }
         return bytes
       },
@@ -174,7 +211,14 @@ export class BlockFiles {
         const result = await runFragment(decoded, context, signal)
         await write(await readFile(result.file))
         await rm(result.file)
-        return { rows: result.rows, bytesLocal: result.bytesLocal, bytesRemote: result.bytesRemote, verifyUs: result.verifyUs, runUs: result.runUs, nodeUuid: node.uuid }
+        return {
+          rows: result.rows,
+          bytesLocal: result.bytesLocal,
+          bytesRemote: result.bytesRemote,
+          verifyUs: result.verifyUs,
+          runUs: result.runUs,
+          nodeUuid: node.uuid,
+        }
       },
       close: () => Promise.resolve(),
     }

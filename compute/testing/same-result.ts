@@ -23,11 +23,16 @@ export function difference(
 }
 
 function same(a: Value, b: Value): boolean {
-  if (typeof a === 'number' && typeof b === 'number') return Object.is(a, b) || a === b || Math.abs(a - b) <= relativeTolerance * Math.max(1, Math.abs(a), Math.abs(b))
+  if (typeof a === 'number' && typeof b === 'number')
+    return Object.is(a, b) || a === b || Math.abs(a - b) <= relativeTolerance * Math.max(1, Math.abs(a), Math.abs(b))
   return show(a) === show(b)
 }
 
-const show = (value: Value): string => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : typeof inner === 'number' ? String(inner) : inner))
+const show = (value: Value): string =>
+  JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'bigint' ? `${inner}n` : typeof inner === 'number' ? String(inner) : inner,
+  )
 
 /** What rounding may change does not decide the order. */
-const sortKey = (row: readonly Value[]): string => show(row.map((value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value)))
+const sortKey = (row: readonly Value[]): string =>
+  show(row.map((value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value)))

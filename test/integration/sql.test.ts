@@ -20,7 +20,8 @@ const blockSize = 4 * 2 ** 20
 const stored = '/data/flights-3m.parquet'
 const top = (from: string) => `SELECT origin, count(*) AS n, avg(delay) AS d FROM '${from}' GROUP BY 1 ORDER BY n DESC LIMIT 10`
 /** Seconds of work for one core: time enough to break it off. */
-const slow = (from: string) => `SELECT origin, max(sha256(md5(sha256(origin || destination || delay)))) AS h, count(*) AS n FROM '${from}' GROUP BY 1 ORDER BY 1`
+const slow = (from: string) =>
+  `SELECT origin, max(sha256(md5(sha256(origin || destination || delay)))) AS h, count(*) AS n FROM '${from}' GROUP BY 1 ORDER BY 1`
 
 const startCluster = (datanodes: number) => MiniCluster.start({ datanodes, services: computeServices(defaultSettings(), systemEnv()) })
 
@@ -65,7 +66,8 @@ describe('a file of four blocks on three datanodes', () => {
     const from = '/once/flights.parquet'
     const result = await all(fs, top(from))
     expect(difference(result, await alone.query(top(flights)), false)).toBeUndefined()
-    const sum = (pick: (one: (typeof result.explain.fragments)[number]) => number) => result.explain.fragments.reduce((total, one) => total + pick(one), 0)
+    const sum = (pick: (one: (typeof result.explain.fragments)[number]) => number) =>
+      result.explain.fragments.reduce((total, one) => total + pick(one), 0)
     expect(sum((one) => one.bytesRemote)).toBeGreaterThan(0)
     expect(sum((one) => one.bytesLocal)).toBeGreaterThan(sum((one) => one.bytesRemote))
   })
@@ -80,7 +82,9 @@ describe('a file of four blocks on three datanodes', () => {
 
   it('leaves nothing behind in the jails or the temporary directory', async () => {
     await all(fs, top(stored))
-    const jails = [0, 1, 2].flatMap((index) => filesBelow(cluster.datanodeDir(index)).filter((name) => /compute/.test(name) && !/spill/.test(name)))
+    const jails = [0, 1, 2].flatMap((index) =>
+      filesBelow(cluster.datanodeDir(index)).filter((name) => /compute/.test(name) && !/spill/.test(name)),
+    )
     expect(jails).toEqual([])
   })
 
@@ -96,8 +100,14 @@ describe('a file of four blocks on three datanodes', () => {
 
   it('refuses what is not a Parquet file, not there, or a directory, by its name', async () => {
     await fs.writeFile('/data/hello.txt', 'hello, world, this is no Parquet file')
-    const failure = (sql: string) => all(fs, sql).then(() => 'no failure', (error: unknown) => (isQuarryError(error) ? `${error.code}: ${error.message}` : String(error)))
-    expect(await failure("SELECT * FROM '/data/hello.txt'")).toBe('SQL: /data/hello.txt is not a Parquet file that can be read: it does not end with PAR1.')
+    const failure = (sql: string) =>
+      all(fs, sql).then(
+        () => 'no failure',
+        (error: unknown) => (isQuarryError(error) ? `${error.code}: ${error.message}` : String(error)),
+      )
+    expect(await failure("SELECT * FROM '/data/hello.txt'")).toBe(
+      'SQL: /data/hello.txt is not a Parquet file that can be read: it does not end with PAR1.',
+    )
     expect(await failure("SELECT * FROM '/data/nothing.parquet'")).toMatch(/^NOT_FOUND: .*\/data\/nothing\.parquet/)
     expect(await failure("SELECT * FROM '/data'")).toMatch(/\/data/)
   })
@@ -152,9 +162,20 @@ describe('quarry sql', () => {
     const table = await quarry('sql', `SELECT origin, count(*) AS n, avg(delay) AS d FROM '${stored}' GROUP BY 1 ORDER BY n DESC LIMIT 2`)
     expect(table).toMatchObject({ code: 0, stderr: '' })
     expect(table.stdout).toBe(
-      ['origin       n                  d', '------  ------  -----------------', 'ORD     166341   9.27365472132547', 'DFW     157162  7.700958246904468', '(2 rows)', ''].join('\n'),
+      [
+        'origin       n                  d',
+        '------  ------  -----------------',
+        'ORD     166341   9.27365472132547',
+        'DFW     157162  7.700958246904468',
+        '(2 rows)',
+        '',
+      ].join('\n'),
     )
-    const json = await quarry('sql', '--json', `SELECT sum(delay::HUGEINT * 100000000000000000) AS big, max(distance)::DECIMAL(20,3) AS exact, NULL AS nothing FROM '${stored}'`)
+    const json = await quarry(
+      'sql',
+      '--json',
+      `SELECT sum(delay::HUGEINT * 100000000000000000) AS big, max(distance)::DECIMAL(20,3) AS exact, NULL AS nothing FROM '${stored}'`,
+    )
     expect(json).toMatchObject({ code: 0, stderr: '' })
     expect(json.stdout).toMatch(/^\[\n\{"big":\d{25,},"exact":\d+\.000,"nothing":null\}\n\]\n$/)
 
@@ -181,5 +202,7 @@ describe('quarry sql', () => {
 })
 
 function filesBelow(dir: string): string[] {
-  return readdirSync(dir, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => path.join(must(entry.parentPath), entry.name))
+  return readdirSync(dir, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(must(entry.parentPath), entry.name))
 }
