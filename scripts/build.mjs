@@ -30,7 +30,7 @@ const modules = {
 }
 
 /** Native, WebAssembly, or started by path at run time. */
-const external = ['better-sqlite3', '@duckdb/*', 'fast-crc32c', 'parquet-wasm', 'pino', 'esbuild']
+const external = ['better-sqlite3', '@duckdb/*', 'fast-crc32c', 'pino', 'esbuild']
 
 const staleMs = 60 * 60_000
 
