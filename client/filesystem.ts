@@ -273,7 +273,7 @@ export class FileSystem implements AsyncDisposable {
   /** Opens a file for reading. Throws NOT_FOUND. */
   async open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
     const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options.signal)
-    const local = this.#options.localReads === false ? undefined : new LocalReplicas(this.datanodeClients)
+    const local = this.#options.localReads === false ? undefined : new LocalReplicas(this.datanodeClients, this.#env.clock)
     return new BlockFileReader({ namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, local, client: this.#lease.holder }, file)
   }
 
