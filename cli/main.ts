@@ -84,7 +84,7 @@ function inherit(command: import('commander').Command): void {
 }
 
 async function unknownCommand(command: string): Promise<QuarryError> {
-  const { nearestName } = await import('../common/config.ts')
+  const { nearestName } = await import('../common/nearest-name.ts')
   const wanted = command.replace(/^-+/, '')
   const near = nearestName(wanted, commandNames())
   const hint = near === undefined ? '' : `did you mean ${near}? `

@@ -7,12 +7,12 @@ import {
   formatSettings,
   isLoopback,
   loadSettings,
-  nearestName,
   parseDefinitions,
   parseNamenodeUri,
   withoutOptionVariables,
 } from './config.ts'
 import { QuarryError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
 import { optionNames, options } from './options.ts'
 
 const dir = mkdtempSync(path.join(tmpdir(), 'quarry-config-'))

@@ -10,7 +10,9 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { QuarryError } from './errors.ts'
-import { envNameOf, optionNames, options, type OptionName, type OptionRole, type OptionSpec, type Settings } from './options.ts'
+import { nearestName } from './nearest-name.ts'
+import { bounded, formatValue, parseOption, type OptionValue } from './option-values.ts'
+import { envNameOf, optionNames, options, type OptionName, type OptionRole, type Settings } from './options.ts'
 
 export interface SettingsInput {
   readonly file?: string | undefined
@@ -25,8 +27,7 @@ const otherVariables = new Set(['QUARRY_FS'])
 const otherPrefixes = ['QUARRY_TEST_', 'QUARRY_BENCH_']
 const logLevels = ['error', 'warn', 'info', 'debug']
 
-type Value = number | boolean | string | readonly string[]
-type Values = { [K in OptionName]?: Value }
+type Values = { [K in OptionName]?: OptionValue }
 
 /** Reads, parses and checks the settings of a process. Throws CONFIG with the place, the value and what would be right. */
 export function loadSettings(input: SettingsInput): Settings {
@@ -51,7 +52,7 @@ export function loadSettings(input: SettingsInput): Settings {
 
 /** The defaults with some values replaced. Unchecked: for code and tests that know what they set. */
 export function defaultSettings(overrides: Partial<Settings> = {}): Settings {
-  const values: Record<string, Value> = {}
+  const values: Record<string, OptionValue> = {}
   for (const name of optionNames) values[name] = overrides[name] ?? options[name].default
   return values as unknown as Settings
 }
@@ -102,44 +103,6 @@ export function formatSettings(settings: Settings): string {
 export function withoutOptionVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const optionVariables = new Set(optionNames.map(envNameOf))
   return Object.fromEntries(Object.entries(env).filter(([name]) => !optionVariables.has(name)))
-}
-
-/** Parses and bounds the text of one option. `place` says where it came from. */
-export function parseOption(name: OptionName, text: string, place: string): Value {
-  const spec: OptionSpec = options[name]
-  const value = text.trim()
-  if (value === '')
-    throw new QuarryError(
-      'CONFIG',
-      `${place}: ${name} is empty; give a value, or leave it out for the default (${formatValue(name, spec.default as Value) || 'none'})`,
-    )
-  const wrong = (expected: string) => new QuarryError('CONFIG', `${place}: ${name} is "${value}"; expected ${expected}`)
-  switch (spec.type) {
-    case 'string':
-      return value
-    case 'boolean':
-      if (value === 'true' || value === 'false') return value === 'true'
-      throw wrong('true or false')
-    case 'list':
-      return parseList(value, () => wrong('a comma-separated list, or a JSON array of strings'))
-    case 'int':
-      if (!/^-?\d+$/.test(value)) throw wrong('a whole number')
-      return bounded(name, Number(value), place)
-    case 'bytes':
-      return bounded(
-        name,
-        parseScaled(value, byteScales, 1, () => wrong('bytes, such as 512, 64k, 128m or 1g')),
-        place,
-      )
-    case 'duration':
-      return bounded(
-        name,
-        parseScaled(value, durationScales, durationScales[unitSuffix[spec.unit] ?? 'ms'] as number, () =>
-          wrong(`a duration in whole ${unitWord[spec.unit]}, such as ${durationExample[spec.unit]}`),
-        ),
-        place,
-      )
-  }
 }
 
 /** Checks that hold between options, and the ones that a bound cannot express. Throws CONFIG. */
@@ -193,25 +156,6 @@ export function parseNamenodeUri(uri: string): { readonly host: string; readonly
 export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
 }
-
-/** The known name closest to a mistyped one; a Hadoop name such as dfs.blocksize finds ours. */
-export function nearestName(wrong: string, known: readonly string[]): string | undefined {
-  const bare = (name: string) =>
-    name
-      .toLowerCase()
-      .replace(/^(dfs|fs)\.(namenode\.|datanode\.)?/, '')
-      .replaceAll(/[^a-z0-9]/g, '')
-  const target = bare(wrong)
-  let best: { name: string; distance: number } | undefined
-  for (const name of known) {
-    const distance = editDistance(target, bare(name))
-    if (best === undefined || distance < best.distance) best = { name, distance }
-  }
-  // Further away than half of its letters is a guess that would mislead.
-  return best !== undefined && best.distance <= Math.max(2, target.length / 2) ? best.name : undefined
-}
-
-// --- where values stand ---------------------------------------------------------------------------------------------------
 
 function readConfigFile(file: string): string {
   try {
@@ -278,86 +222,4 @@ function checkRole(settings: Settings, role: OptionRole): void {
       'a datanode needs its namenode: set namenode = quarry://host:port in the configuration file, QUARRY_NAMENODE, or -D namenode=…',
     )
   }
-}
-
-// --- values -----------------------------------------------------------------------------------------------------------------
-
-const byteScales: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }
-/** In milliseconds. */
-const durationScales: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
-const unitSuffix: Readonly<Record<string, string>> = { ms: 'ms', s: 's', min: 'm', bytes: '' }
-const unitWord: Readonly<Record<string, string>> = { ms: 'milliseconds', s: 'seconds', min: 'minutes' }
-const durationExample: Readonly<Record<string, string>> = { ms: '500ms, 3s or 10m', s: '30s or 10m', min: '30m, 6h or 7d' }
-
-/** `12`, `12k`, `1.5g`: a number in the unit `base`, which a bare number is already in. */
-function parseScaled(text: string, scales: Readonly<Record<string, number>>, base: number, wrong: () => QuarryError): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/.exec(text.toLowerCase().replace(/^([\d.]+\s*[kmgt])i?b$/, '$1'))
-  const suffix = match?.[2] ?? ''
-  const scale = suffix === '' ? base : scales[suffix]
-  if (match === null || scale === undefined) throw wrong()
-  const value = (Number(match[1]) * scale) / base
-  if (!Number.isSafeInteger(value)) throw wrong()
-  return value
-}
-
-function parseList(text: string, wrong: () => QuarryError): readonly string[] {
-  if (!text.startsWith('['))
-    return text
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== '')
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    throw wrong()
-  }
-  if (!Array.isArray(parsed) || !parsed.every((item) => typeof item === 'string' && item !== '')) throw wrong()
-  return parsed as string[]
-}
-
-function bounded(name: OptionName, value: number, place: string): number {
-  const spec: OptionSpec = options[name]
-  const prefix = place === name ? name : `${place}: ${name}`
-  if (!Number.isSafeInteger(value)) throw new QuarryError('CONFIG', `${prefix} is ${value}; expected a whole number`)
-  if (spec.min !== undefined && value < spec.min)
-    throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at least ${formatValue(name, spec.min)}`)
-  if (spec.max !== undefined && value > spec.max)
-    throw new QuarryError('CONFIG', `${prefix} is ${formatValue(name, value)}; it must be at most ${formatValue(name, spec.max)}`)
-  return value
-}
-
-/** As a person would write it in a settings file: 128m, 30s, true. Parses back to the same value. */
-export function formatValue(name: OptionName, value: Value): string {
-  const spec: OptionSpec = options[name]
-  if (Array.isArray(value))
-    return (value as readonly string[]).some((item) => item.includes(',') || item.startsWith('[')) ? JSON.stringify(value) : value.join(',')
-  if (typeof value !== 'number') return String(value)
-  if (spec.type === 'bytes') return largestScale(value, byteScales, ['t', 'g', 'm', 'k', ''])
-  if (spec.type === 'duration')
-    return largestScale(value * (durationScales[unitSuffix[spec.unit] ?? 'ms'] as number), durationScales, ['d', 'h', 'm', 's', 'ms'])
-  return String(value)
-}
-
-function largestScale(value: number, scales: Readonly<Record<string, number>>, suffixes: readonly string[]): string {
-  if (value === 0) return '0'
-  for (const suffix of suffixes) {
-    const scale = scales[suffix] as number
-    if (Math.abs(value) >= scale && value % scale === 0) return `${value / scale}${suffix}`
-  }
-  return String(value)
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const substitution = (previous[column - 1] as number) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(substitution, (previous[column] as number) + 1, (current[column - 1] as number) + 1))
-    }
-    previous = current
-  }
-  return previous[b.length] as number
 }

@@ -90,6 +90,13 @@ export function readRunning(dir: string): RunningRecord | undefined {
   return record !== undefined && livingProcess(record) !== undefined ? record : undefined
 }
 
+/** Throws IN_USE with the pid of a process that has the directory. */
+export function refuseInUse(dir: string): void {
+  const record = readRunning(dir)
+  const living = record && livingProcess(record)
+  if (living !== undefined) throw inUse(dir, living)
+}
+
 /** Takes the directory for this process. Throws IN_USE with the pid that has it. */
 export function takeDirectory(dir: string, record: RunningRecord): void {
   const lock = path.join(dir, 'running.json')

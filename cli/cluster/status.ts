@@ -1,5 +1,5 @@
 // What an embedded cluster is doing: who runs it, which datanodes are live, what it holds.
-import { describeRunning, type ClusterDescription } from './embedded-cluster.ts'
+import { describeRunning, type ClusterDescription } from './description.ts'
 import { logFileOf, readCluster, readRunning, type RunningRecord } from './directory.ts'
 import { askNamenode, type NamenodeStatus } from './namenode-status.ts'
 import { isAlive } from './process-identity.ts'

@@ -2,7 +2,8 @@
 import process from 'node:process'
 import { parseDefinitions } from '../../common/config.ts'
 import { clusterDir, readRunning } from './directory.ts'
-import { EmbeddedCluster, type ClusterDescription } from './embedded-cluster.ts'
+import type { ClusterDescription } from './description.ts'
+import { EmbeddedCluster } from './embedded-cluster.ts'
 import { describeExit, type RoleProcess } from './role-process.ts'
 import { askCluster, contentsText, durationText } from './status.ts'
 

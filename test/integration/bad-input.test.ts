@@ -119,7 +119,9 @@ describe('refused with one line', () => {
     await using sandbox = new Sandbox()
     const first = await sandbox.up({ args: ['--datanodes', '1'] })
     const second = await sandbox.quarry(['up', '--dir', first.dir, '--detach'])
-    expect(second.stderr).toContain(`${first.dir} is in use by process ${first.namenode.pid}; stop it with: quarry down --dir ${first.dir}`)
+    expect(second.stderr).toContain(
+      `${first.dir} is in use by process ${first.namenode.pid} (namenode); stop it with: quarry down --dir ${first.dir}`,
+    )
     expect(second.code).not.toBe(0)
     const role = await sandbox.quarry(['namenode', '-D', `dir=${first.dir}/namenode`])
     expect(role.stderr).toContain(String(first.namenode.pid))

@@ -2,7 +2,7 @@
 // the process again.
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
+import type { ClusterDescription } from '../../cli/cluster/description.ts'
 import { identityOf, waitForExit } from '../../cli/cluster/process-identity.ts'
 import { FileSystem } from '../../client/index.ts'
 import { must } from '../../common/assert.ts'

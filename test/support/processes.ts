@@ -8,7 +8,7 @@ import path from 'node:path'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { readRunning } from '../../cli/cluster/directory.ts'
-import type { ClusterDescription } from '../../cli/cluster/embedded-cluster.ts'
+import type { ClusterDescription } from '../../cli/cluster/description.ts'
 import { signalProcess, waitForExit } from '../../cli/cluster/process-identity.ts'
 import { must } from '../../common/assert.ts'
 
