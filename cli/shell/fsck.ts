@@ -186,25 +186,34 @@ class Checker {
     }
     this.#files++
     this.#bytes += info.length
-    const lines = this.#count(info, blocks)
-    const verbose = this.#flags.has('-files')
-    if (verbose)
-      await this.#out.write(
-        `${info.path} ${info.length} bytes, replicated: replication=${info.replication}, ${blocks.length} block(s): ${info.isOpen ? ' OPENFORWRITE: ' : ''}`,
-      )
-    else if (this.#files % filesPerDot === 0) await this.#out.write('.')
-    if (lines.length > 0) await this.#out.write(lines.map((line) => (verbose ? `${line}\n` : `\n${info.path}: ${line}\n`)).join(''))
-    else if (verbose) await this.#out.write(' OK\n')
-    if (verbose && this.#flags.has('-blocks'))
-      await this.#out.write(`${blocks.map((block, index) => this.#blockLine(block, index)).join('')}\n`)
+    const { lines, verdicts } = this.#count(info, blocks)
+    if (this.#flags.has('-files')) await this.#describe(info, blocks, lines, verdicts)
+    else await this.#complain(info, lines, verdicts)
   }
 
-  /** What is wrong with a file, one line each. */
-  #count(info: FileInfo, blocks: readonly BlockLocation[]): string[] {
+  /** -files: a line of the file, what is wrong with it, and with -blocks its blocks. */
+  async #describe(info: FileInfo, blocks: readonly BlockLocation[], lines: readonly string[], verdicts: readonly string[]): Promise<void> {
+    const open = info.isOpen ? ' OPENFORWRITE: ' : ''
+    await this.#out.write(
+      `${info.path} ${info.length} bytes, replicated: replication=${info.replication}, ${blocks.length} block(s): ${open}`,
+    )
+    const wrong = [...lines, ...verdicts]
+    await this.#out.write((wrong.length > 0 ? wrong : [' OK']).map((line) => `${line}\n`).join(''))
+    if (this.#flags.has('-blocks')) await this.#out.write(`${blocks.map((block, index) => this.#blockLine(block, index)).join('')}\n`)
+  }
+
+  /** Otherwise: only what is wrong, and a dot now and then. */
+  async #complain(info: FileInfo, lines: readonly string[], verdicts: readonly string[]): Promise<void> {
+    if (this.#files % filesPerDot === 0) await this.#out.write('.')
+    for (const line of lines) await this.#out.write(`\n${info.path}: ${line}\n`)
+    for (const verdict of verdicts) await this.#out.write(`\n${info.path}:${verdict}.`)
+  }
+
+  /** What is wrong with the blocks of a file, and with the file as a whole. */
+  #count(info: FileInfo, blocks: readonly BlockLocation[]): { readonly lines: readonly string[]; readonly verdicts: readonly string[] } {
     const lines: string[] = []
-    let missing = 0
-    let missingBytes = 0
-    let corrupt = 0
+    const missing = blocks.filter((block) => !block.corrupt && block.hosts.length === 0)
+    const corrupt = blocks.filter((block) => block.corrupt)
     for (const block of blocks) {
       const live = block.corrupt ? 0 : block.hosts.length
       this.#blocks++
@@ -212,13 +221,8 @@ class Checker {
       this.#wantedReplicas += info.replication
       if (live > 0) this.#minimal++
       if (live > info.replication) this.#over++
-      if (block.corrupt) {
-        corrupt++
-        lines.push(` CORRUPT blockpool ${this.#fs.namenode.poolId} block blk_${block.blockId}`)
-      } else if (live === 0) {
-        missing++
-        missingBytes += block.length
-      } else if (live < info.replication) {
+      if (block.corrupt) lines.push(` CORRUPT blockpool ${this.#fs.namenode.poolId} block blk_${block.blockId}`)
+      if (live > 0 && live < info.replication) {
         this.#under++
         this.#missingReplicas += info.replication - live
         lines.push(
@@ -226,12 +230,13 @@ class Checker {
         )
       }
     }
-    if (missing > 0) lines.push(` MISSING ${missing} blocks of total size ${missingBytes} B.`)
-    this.#missing += missing
-    this.#missingBytes += missingBytes
-    this.#corrupt += corrupt
-    if (missing + corrupt > 0) this.#corruptFiles++
-    return lines
+    this.#missing += missing.length
+    this.#missingBytes += sizeOf(missing)
+    this.#corrupt += corrupt.length
+    if (missing.length + corrupt.length > 0) this.#corruptFiles++
+    const verdict = (word: string, bad: readonly BlockLocation[]): string[] =>
+      bad.length === 0 ? [] : [` ${word} ${bad.length} blocks of total size ${sizeOf(bad)} B`]
+    return { lines, verdicts: [...verdict('MISSING', missing), ...verdict('CORRUPT', corrupt)] }
   }
 
   #blockName(block: BlockLocation): string {
@@ -251,7 +256,9 @@ class Checker {
     const open = this.#openFiles === 0 ? '' : ` (Files currently being written: ${this.#openFiles})`
     const openBytes = this.#openBytes === 0 ? '' : ` (Total open files size: ${this.#openBytes} B)`
     const missingReplicas =
-      this.#wantedReplicas === 0 ? '0' : `${this.#missingReplicas} (${javaFloat((this.#missingReplicas * 100) / this.#wantedReplicas)} %)`
+      this.#replicas === 0
+        ? `${this.#missingReplicas}`
+        : `${this.#missingReplicas} (${javaFloat((this.#missingReplicas * 100) / this.#wantedReplicas)} %)`
     return [
       '',
       `Status: ${this.healthy ? 'HEALTHY' : 'CORRUPT'}`,
@@ -306,6 +313,8 @@ class Checker {
     ]
   }
 }
+
+const sizeOf = (blocks: readonly BlockLocation[]): number => blocks.reduce((sum, block) => sum + block.length, 0)
 
 /** As Java prints a float: the fewest digits that tell it from its neighbours, and at least one behind the point. */
 export function javaFloat(value: number): string {
