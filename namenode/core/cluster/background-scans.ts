@@ -39,8 +39,7 @@ export class BackgroundScans {
   /** One bounded step; false when there is nothing to do. */
   step(): boolean {
     for (const [storage, from] of this.#dropping) {
-      const next =
-        storage.blocks === 0 ? -1 : this.#layer.replicas.scan(from, entriesPerStep, (blockId) => this.#intake.lost(storage, blockId))
+      const next = storage.blocks === 0 ? -1 : this.#layer.replicas.scan(from, entriesPerStep, (blockId) => this.#forget(storage, blockId))
       if (next === -1) this.#dropping.delete(storage)
       else this.#dropping.set(storage, next)
       return true
@@ -51,5 +50,10 @@ export class BackgroundScans {
     const last = blocks.at(-1)
     this.#layer.recheckFrom = last && blocks.length === blocksPerStep ? last.blockId + 1 : undefined
     return true
+  }
+
+  #forget(storage: Storage, blockId: number): void {
+    this.#layer.rememberBad(storage, blockId)
+    this.#intake.lost(storage, blockId)
   }
 }

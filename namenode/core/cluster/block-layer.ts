@@ -34,6 +34,9 @@ export interface ReplicaReport {
   readonly state: ReplicaState
 }
 
+/** Corrupt replicas of storages that went away, remembered in case they come back. */
+const rememberedMax = 100_000
+
 export class BlockLayer {
   readonly env: Env
   readonly view: NamespaceView
@@ -46,6 +49,8 @@ export class BlockLayer {
   readonly invalidations = new Invalidations()
   /** Blocks with a corrupt replica on a node that is not dead. */
   readonly corrupt = new Set<number>()
+  /** 'block id:storage number' -> generation stamp. */
+  readonly #goneBad = new Map<string, number>()
   /** The next block id that the look at every block comes to (BackgroundScans); undefined when none is running. */
   recheckFrom: number | undefined
   readonly safeMode: SafeMode
@@ -68,12 +73,29 @@ export class BlockLayer {
     const known = this.replicas.find(replica.blockId, storage.index)
     if (known === -1) storage.blocks++
     if (known === -1 || this.replicas.epoch(known) !== storage.epoch) storage.marked++
-    return this.replicas.put(replica.blockId, storage.index, {
+    const slot = this.replicas.put(replica.blockId, storage.index, {
       genstamp: replica.genstamp,
       length: replica.length,
       state: replica.state,
       epoch: storage.epoch,
     })
+    if (known === -1 && this.#goneBad.size > 0) this.#recallBad(slot, replica.blockId, storage)
+    return slot
+  }
+
+  /** A replica leaves the map because its storage went away, not because it was deleted: whether it was corrupt stays known. */
+  rememberBad(storage: Storage, blockId: number): void {
+    const slot = this.replicas.find(blockId, storage.index)
+    if (slot === -1 || !this.replicas.isCorrupt(slot) || this.#goneBad.size >= rememberedMax) return
+    this.#goneBad.set(`${blockId}:${storage.index}`, this.replicas.genstamp(slot))
+  }
+
+  #recallBad(slot: number, blockId: number, storage: Storage): void {
+    const key = `${blockId}:${storage.index}`
+    const genstamp = this.#goneBad.get(key)
+    if (genstamp === undefined) return
+    this.#goneBad.delete(key)
+    if (genstamp === this.replicas.genstamp(slot)) this.replicas.setCorrupt(slot)
   }
 
   removeReplica(storage: Storage, blockId: number): void {
