@@ -53,8 +53,8 @@ interface Pending {
   readonly method: Method | 'internal'
   readonly plan: (context: PlanContext) => Planned
   readonly done: Done
-  /** Key of the retry cache; '' = none. */
-  readonly key: string
+  /** Its reply is remembered for retries. */
+  readonly once: boolean
   /** 0 until the command had to wait. */
   giveUpMs: number
 }
@@ -120,8 +120,8 @@ export class Engine {
     if (this.#queue.length >= queueMax) {
       return done(new QuarryError('OVERLOADED', `The namenode has ${queueMax} changes waiting for the disk. Try again.`), nobody)
     }
-    const key = context.clientId !== '' && atMostOnce.has(method) ? `${context.clientId}:${context.callId}` : ''
-    this.#enqueue({ context, method, plan: (at) => plan(at, command), done, key, giveUpMs: 0 })
+    const once = context.clientId !== '' && atMostOnce.has(method)
+    this.#enqueue({ context, method, plan: (at) => plan(at, command), done, once, giveUpMs: 0 })
   }
 
   /** A replica was reported finalised: commands that wait for it look again. The block layer calls it; safe to call too often. */
@@ -221,7 +221,7 @@ export class Engine {
       then?.()
       if (error !== undefined) this.#env.log.warn('engine.internal.failed', { code: error.code, message: error.message })
     }
-    this.#enqueue({ context: internalContext(this.#settings.superuser), method: 'internal', plan: planIt, done, key: '', giveUpMs: 0 })
+    this.#enqueue({ context: internalContext(this.#settings.superuser), method: 'internal', plan: planIt, done, once: false, giveUpMs: 0 })
   }
 
   #turn(): void {
@@ -232,7 +232,7 @@ export class Engine {
     const records: EditRecord[] = []
     const effects: Effect[] = []
     const answers: { done: Done; error: QuarryError | undefined; reply: object }[] = []
-    const cached: string[] = []
+    const cached: CallContext[] = []
     const firstTxid = this.#store.tx.counters().lastTxid + 1
     try {
       for (const pending of batch) this.#run(pending, atMs, firstTxid, records, effects, answers, cached)
@@ -275,11 +275,12 @@ export class Engine {
     records: EditRecord[],
     effects: Effect[],
     answers: { done: Done; error: QuarryError | undefined; reply: object }[],
-    cached: string[],
+    cached: CallContext[],
   ): void {
-    const { key, done, context } = pending
-    if (key !== '') {
-      const before = this.#retries.get(key) ?? (context.retryCount > 0 ? this.#replyBeforeRestart(key, context.remoteAddress) : undefined)
+    const { once, done, context } = pending
+    if (once) {
+      const before =
+        this.#retries.get(context.clientId, context.callId) ?? (context.retryCount > 0 ? this.#replyBeforeRestart(context) : undefined)
       if (before !== undefined) {
         answers.push({ done, error: undefined, reply: before })
         return
@@ -296,7 +297,7 @@ export class Engine {
       if (planned.wait !== undefined && this.#wait(pending, planned.wait, atMs)) return
       if (planned.edit !== undefined) {
         const record: EditRecord =
-          key === '' || planned.again === true
+          !once || planned.again === true
             ? { txid: firstTxid + records.length, atMs, edit: planned.edit }
             : { txid: firstTxid + records.length, atMs, edit: planned.edit, clientId: context.clientId, callId: context.callId }
         if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
@@ -305,9 +306,9 @@ export class Engine {
         this.#followLeases(planned.edit, effects, firstEffect, atMs)
         records.push(record)
         if (planned.again === true) continue
-        if (key !== '' && planned.refuse === undefined) {
-          this.#retries.set(key, planned.reply, atMs)
-          cached.push(key)
+        if (once && planned.refuse === undefined) {
+          this.#retries.set(context.clientId, context.callId, planned.reply, atMs)
+          cached.push(context)
         }
       } else if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
       answers.push({ done, error: planned.refuse, reply: planned.reply })
@@ -341,7 +342,7 @@ export class Engine {
     }
   }
 
-  #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly string[], batch: readonly Pending[]): void {
+  #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly CallContext[], batch: readonly Pending[]): void {
     const failure = isBug(error)
       ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error })
       : toQuarryError(error)
@@ -351,7 +352,7 @@ export class Engine {
       commands: batch.length,
       stack: error instanceof Error ? error.stack : undefined,
     })
-    for (const key of cached) this.#retries.delete(key)
+    for (const { clientId, callId } of cached) this.#retries.delete(clientId, callId)
     const reached = new Set(answers.map((answer) => answer.done))
     if (isBug(error)) {
       this.#failure = failure
@@ -426,7 +427,7 @@ export class Engine {
    * After a restart the replies of the last minutes are told from the edits, when the first repeated call asks for one: no start
    * has to wait for it, and most never need it.
    */
-  #replyBeforeRestart(key: string, address: string): object | undefined {
+  #replyBeforeRestart(context: CallContext): object | undefined {
     if (this.#env.clock.nowMs() - this.#startedMs >= retryCacheMs) {
       this.#oldEdits?.clear()
       return undefined
@@ -446,10 +447,10 @@ export class Engine {
         if (page.length === 0 || page[0]!.atMs < sinceMs) break
       }
     }
-    const record = this.#oldEdits.get(key)
+    const record = this.#oldEdits.get(`${context.clientId}:${context.callId}`)
     return record === undefined || this.#env.clock.nowMs() - record.atMs >= retryCacheMs
       ? undefined
-      : replyOfEdit(record, this.#store.tx, this.#cluster, address)
+      : replyOfEdit(record, this.#store.tx, this.#cluster, context.remoteAddress)
   }
 
   #trim(): void {

@@ -3,26 +3,37 @@
 // Two generations: a reply lives for at least one period and at most two, and memory stays bounded without a timer.
 import { retryCacheEntriesMax, retryCacheMs } from '../../common/limits.ts'
 
+/** Replies by client, then by call: numbers as keys cost less than a string for every call. */
+type Replies = Map<string, Map<number, object>>
+
 export class RetryCache {
-  #young = new Map<string, object>()
-  #old = new Map<string, object>()
+  #young: Replies = new Map()
+  #old: Replies = new Map()
+  #count = 0
   #sinceMs = 0
 
-  get(key: string): object | undefined {
-    return this.#young.get(key) ?? this.#old.get(key)
+  get(clientId: string, callId: number): object | undefined {
+    return this.#young.get(clientId)?.get(callId) ?? this.#old.get(clientId)?.get(callId)
   }
 
-  set(key: string, reply: object, nowMs: number): void {
-    if (nowMs - this.#sinceMs >= retryCacheMs || this.#young.size >= retryCacheEntriesMax / 2) {
+  set(clientId: string, callId: number, reply: object, nowMs: number): void {
+    if (nowMs - this.#sinceMs >= retryCacheMs || this.#count >= retryCacheEntriesMax / 2) {
       this.#old = this.#young
       this.#young = new Map()
+      this.#count = 0
       this.#sinceMs = nowMs
     }
-    this.#young.set(key, reply)
+    let replies = this.#young.get(clientId)
+    if (replies === undefined) {
+      replies = new Map()
+      this.#young.set(clientId, replies)
+    }
+    replies.set(callId, reply)
+    this.#count += 1
   }
 
-  delete(key: string): void {
-    this.#young.delete(key)
-    this.#old.delete(key)
+  delete(clientId: string, callId: number): void {
+    this.#young.get(clientId)?.delete(callId)
+    this.#old.get(clientId)?.delete(callId)
   }
 }
