@@ -34,6 +34,7 @@ export interface BlockManagerDeps {
 }
 
 export interface ClusterCounts {
+  /** Blocks that lack copies, those whose copies are under way included. */
   readonly underReplicated: number
   readonly corruptBlocks: number
   readonly missingBlocks: number
@@ -221,7 +222,7 @@ export class BlockManager implements ClusterPort {
   counts(): ClusterCounts {
     const { queues, corrupt, invalidations, pending, replicas } = this.#layer
     return {
-      underReplicated: queues.lowRedundancy + pending.size,
+      underReplicated: queues.lowRedundancy + pending.ordered((blockId) => queues.has(blockId)),
       corruptBlocks: corrupt.size,
       missingBlocks: queues.size(4),
       missingSingle: queues.missingSingle,

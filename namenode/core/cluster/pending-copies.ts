@@ -21,6 +21,13 @@ export class PendingCopies {
     return this.#blocks.size
   }
 
+  /** Blocks for which a copy was ordered, other than those that `elsewhere` says are counted already. */
+  ordered(elsewhere: (blockId: number) => boolean): number {
+    let blocks = 0
+    for (const [blockId, { copies }] of this.#blocks) if (!elsewhere(blockId) && copies.some((copy) => copy.source)) blocks++
+    return blocks
+  }
+
   count(blockId: number): number {
     return this.#blocks.get(blockId)?.copies.length ?? 0
   }
