@@ -2,9 +2,11 @@
 // while without work, replaced when they die. Each has a jail of its own, a directory on the file system of the blocks.
 import { mkdir, readdir, realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { must } from '../../common/assert.ts'
 import type { Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { EngineOptions, SqlEngine } from '../executor/protocol.ts'
+import { Gate } from '../gate.ts'
 
 /** An executor as the pool sees it. */
 export interface PooledEngine extends SqlEngine {
@@ -45,19 +47,15 @@ interface Slot {
   cancelIdle: (() => void) | undefined
 }
 
-interface Waiting {
-  take(slot: Slot): void
-  fail(error: unknown): void
-}
-
 export class ExecutorPool {
   readonly #options: PoolOptions
   readonly #slots: Slot[]
-  readonly #waiting: Waiting[] = []
+  readonly #gate: Gate
   #closed = false
 
   private constructor(options: PoolOptions, dir: string) {
     this.#options = options
+    this.#gate = new Gate(options.executors, waitingMax)
     this.#slots = Array.from({ length: options.executors }, (_, i) => ({
       jail: path.join(dir, `jail-${i}`),
       engine: undefined,
@@ -81,33 +79,31 @@ export class ExecutorPool {
 
   /** Waits for a free executor, starting it if need be. */
   async acquire(signal: AbortSignal): Promise<Lease> {
-    const slot = await this.#slot(signal)
+    const leave = await this.#gate.enter(signal)
+    let slot: Slot | undefined
     try {
-      slot.cancelIdle?.()
-      slot.cancelIdle = undefined
+      slot = this.#take()
       if (slot.engine === undefined || !slot.engine.alive) {
         await empty(slot.jail)
-        slot.engine = await this.#options.start({
-          jail: slot.jail,
-          memoryLimit: this.#options.memoryLimit,
-          threads: this.#options.threads,
-          spillLimit,
-        })
-        this.#options.env.log.info('compute.executor.started', { pid: slot.engine.pid })
+        const { memoryLimit, threads, start, env } = this.#options
+        slot.engine = await start({ jail: slot.jail, memoryLimit, threads, spillLimit })
+        env.log.info('compute.executor.started', { pid: slot.engine.pid })
       }
       signal.throwIfAborted()
     } catch (error) {
-      this.#free(slot)
+      if (slot !== undefined) this.#free(slot)
+      leave()
       throw error
     }
-    const engine = slot.engine
+    const { engine } = slot
     let released: Promise<void> | undefined
-    return { engine, jail: slot.jail, release: () => (released ??= this.#release(slot)) }
+    const held = slot
+    return { engine, jail: slot.jail, release: () => (released ??= this.#release(held).finally(leave)) }
   }
 
+  /** Callers end their fragments first; what runs is killed. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const waiting of this.#waiting.splice(0)) waiting.fail(new QuarryError('UNAVAILABLE', 'The datanode is stopping.'))
     await Promise.all(
       this.#slots.map(async (slot) => {
         slot.cancelIdle?.()
@@ -117,39 +113,15 @@ export class ExecutorPool {
     await rm(this.#options.dir, { recursive: true, force: true })
   }
 
-  #slot(signal: AbortSignal): Promise<Slot> {
-    if (this.#closed) return Promise.reject(new QuarryError('UNAVAILABLE', 'The datanode is stopping.'))
-    if (signal.aborted) return Promise.reject(signal.reason as Error)
-    // A running executor before one that must be started.
-    const free = this.#slots
-      .filter((slot) => !slot.busy)
-      .toSorted((a, b) => Number(b.engine?.alive ?? false) - Number(a.engine?.alive ?? false))[0]
-    if (free !== undefined) {
-      free.busy = true
-      return Promise.resolve(free)
-    }
-    if (this.#waiting.length >= waitingMax)
-      return Promise.reject(new QuarryError('OVERLOADED', `${waitingMax} fragments wait for this datanode already; try again later.`))
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        signal.removeEventListener('abort', onAbort)
-        const at = this.#waiting.indexOf(waiting)
-        if (at >= 0) this.#waiting.splice(at, 1)
-      }
-      const onAbort = () => waiting.fail(signal.reason)
-      const waiting: Waiting = {
-        take(slot) {
-          done()
-          resolve(slot)
-        },
-        fail(error) {
-          done()
-          reject(error as Error)
-        },
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.push(waiting)
-    })
+  /** A free slot, rather one whose executor runs. */
+  #take(): Slot {
+    if (this.#closed) throw new QuarryError('UNAVAILABLE', 'The datanode is stopping.')
+    const free = this.#slots.filter((slot) => !slot.busy)
+    const slot = must(free.find((one) => one.engine?.alive) ?? free[0], 'the gate lets no more through than there are slots')
+    slot.busy = true
+    slot.cancelIdle?.()
+    slot.cancelIdle = undefined
+    return slot
   }
 
   async #release(slot: Slot): Promise<void> {
@@ -161,8 +133,6 @@ export class ExecutorPool {
   }
 
   #free(slot: Slot): void {
-    const next = this.#closed ? undefined : this.#waiting[0]
-    if (next !== undefined) return next.take(slot)
     slot.busy = false
     if (slot.engine === undefined || this.#closed) return
     slot.cancelIdle = this.#options.env.clock.after(idleMs, () => {

@@ -1,8 +1,7 @@
 // Attempts that fail are made again elsewhere, and nothing of it shows in the result. Real executor processes where they are killed.
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { tmpdir } from 'node:os'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { QuarryError } from '../../common/errors.ts'
 import { ExecutorProcess } from '../executor/process.ts'
 import { BlockFiles, type BlockFilesOptions } from '../testing/block-files.ts'
@@ -56,20 +55,27 @@ test('an attempt that fails is made again on another node that holds the bytes',
 
 test('after three failed attempts the query fails with the last reason, and nothing is left in the temporary directory', async () => {
   const { cluster } = await start()
-  const mine = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('quarry-sql-'))
-  const before = new Set(await mine())
   let attempts = 0
   cluster.beforeFragment = (_node, fragment) => {
     if (fragment !== 0) return
     attempts++
     throw new QuarryError('CHECKSUM', 'a bad chunk')
   }
-  await expect(rowsOf(grouped)).rejects.toMatchObject({
-    code: 'CHECKSUM',
-    message: expect.stringMatching(/^\/t\/sample\.parquet: fragment 0 failed 3 times, last on 127\.0\.0\.1:\d+: a bad chunk$/),
-  })
-  expect(attempts).toBe(3)
-  expect((await mine()).filter((name) => !before.has(name))).toEqual([])
+  const temporary = path.join(cluster.dir, 'tmp')
+  await mkdir(temporary)
+  vi.stubEnv('TMPDIR', temporary)
+  try {
+    await expect(rowsOf(grouped)).rejects.toMatchObject({
+      code: 'CHECKSUM',
+      message: expect.stringMatching(/^\/t\/sample\.parquet: fragment 0 failed 3 times, last on 127\.0\.0\.1:\d+: a bad chunk$/),
+    })
+    expect(attempts).toBe(3)
+    cluster.beforeFragment = () => {}
+    await rowsOf(grouped)
+  } finally {
+    vi.unstubAllEnvs()
+  }
+  expect(await readdir(temporary)).toEqual([])
 })
 
 test("a failure that is the query's own is not tried again", async () => {
@@ -84,18 +90,27 @@ test("a failure that is the query's own is not tried again", async () => {
 })
 
 test('an executor killed in the middle of a fragment is replaced, and the result is the same', { timeout: 120_000 }, async () => {
-  const { cluster, expected } = await start({ startEngine: (options) => ExecutorProcess.start(options) })
-  await rowsOf(grouped)
-  const slow = `SELECT city, count(*) AS n, max(sha256(repeat(city || id, 2000))) AS h FROM ${from} GROUP BY city ORDER BY city`
   const killed: number[] = []
-  cluster.beforeFragment = (node, _fragment, attempt) => {
-    if (attempt > 1 || killed.length > 0) return
-    const pool = cluster.pool(cluster.nodes.indexOf(node))
-    const pid = pool.pids[0]!
-    killed.push(pid)
-    // The fragment takes far longer than this.
-    setTimeout(() => process.kill(pid, 'SIGKILL'), 50)
-  }
+  let armed = false
+  const { expected } = await start({
+    startEngine: async (options) => {
+      const executor = await ExecutorProcess.start(options)
+      const text = executor.text.bind(executor)
+      executor.text = (sql, parameters) => {
+        // The statement that makes the result takes far longer than this.
+        if (armed && sql.startsWith('COPY')) {
+          armed = false
+          killed.push(executor.pid)
+          setTimeout(() => process.kill(executor.pid, 'SIGKILL'), 50)
+        }
+        return text(sql, parameters)
+      }
+      return executor
+    },
+  })
+  await rowsOf(grouped)
+  armed = true
+  const slow = `SELECT city, count(*) AS n, max(sha256(repeat(city || id, 2000))) AS h FROM ${from} GROUP BY city ORDER BY city`
   const result = await rowsOf(slow)
   expect(difference(result, await expected(slow), false)).toBeUndefined()
   const failed = result.explain.fragments.flatMap((one) => one.attempts).filter((attempt) => attempt.error !== undefined)

@@ -11,6 +11,7 @@ import type { Env } from '../../common/env.ts'
 import { QuarryError, toQuarryError, type ErrorCode } from '../../common/errors.ts'
 import type { DatanodeId, FragmentDone, FragmentRequest } from '../../proto/ports.ts'
 import type { Init } from '../../proto/codec.ts'
+import { Gate } from '../gate.ts'
 import type { ByteRange } from '../parquet/footer.ts'
 import { mergeRanges, type PlannedFragment } from '../plan/fragments.ts'
 import type { FragmentRunner } from '../service/fragment-client.ts'
@@ -55,7 +56,7 @@ export async function runFragments(input: FragmentsInput): Promise<FragmentsOutp
   const onAbort = () => stop.abort(input.signal.reason)
   if (input.signal.aborted) onAbort()
   input.signal.addEventListener('abort', onAbort, { once: true })
-  const state: SharedState = { file: input.file, slots: new NodeSlots(perNodeMax), suspects: new Set(), bytes: 0 }
+  const state: SharedState = { file: input.file, gates: new Map(), suspects: new Set(), bytes: 0 }
   try {
     // All are settled before the first failure is thrown: nothing writes into the directory after this returns.
     const settled = await Promise.allSettled(
@@ -78,7 +79,8 @@ export async function runFragments(input: FragmentsInput): Promise<FragmentsOutp
 
 interface SharedState {
   file: LocatedFile
-  readonly slots: NodeSlots
+  /** One for each node, by its uuid. */
+  readonly gates: Map<string, Gate>
   readonly suspects: Set<string>
   bytes: number
 }
@@ -93,7 +95,7 @@ async function runWithAttempts(
   const attempts: ExplainAttempt[] = []
   for (let attempt = 1; ; attempt++) {
     const node = chooseNode(fragment, attempts, state.suspects)
-    const release = await state.slots.take(node.uuid, signal)
+    const release = await gateOf(state, node).enter(signal)
     const address = `${node.ip}:${node.grpcPort}`
     const startedMs = input.env.clock.monotonicMs()
     const spent = () => input.env.clock.monotonicMs() - startedMs
@@ -136,6 +138,12 @@ async function runWithAttempts(
     await input.env.clock.sleep(backoffMs * attempt, signal)
     state.file = await sameFile(input, state.file)
   }
+}
+
+function gateOf(state: SharedState, node: DatanodeId): Gate {
+  let gate = state.gates.get(node.uuid)
+  if (gate === undefined) state.gates.set(node.uuid, (gate = new Gate(perNodeMax, Number.POSITIVE_INFINITY)))
+  return gate
 }
 
 /** Failures that another node, or the same one a moment later, may not have. */
@@ -250,36 +258,4 @@ async function sameFile(input: FragmentsInput, before: LocatedFile): Promise<Loc
   if (identity(now) !== identity(before))
     throw new QuarryError('SQL', `${before.path} was changed while it was being queried: run the query again.`)
   return now
-}
-
-/** At most so many fragments on each node at a time. */
-class NodeSlots {
-  readonly #max: number
-  readonly #taken = new Map<string, number>()
-  #waiting: { readonly node: string; resolve(): void }[] = []
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  async take(node: string, signal: AbortSignal): Promise<() => void> {
-    while ((this.#taken.get(node) ?? 0) >= this.#max) {
-      signal.throwIfAborted()
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        signal.addEventListener('abort', done, { once: true })
-        this.#waiting.push({ node, resolve: done })
-      })
-    }
-    signal.throwIfAborted()
-    this.#taken.set(node, (this.#taken.get(node) ?? 0) + 1)
-    return () => {
-      this.#taken.set(node, (this.#taken.get(node) ?? 1) - 1)
-      const at = this.#waiting.findIndex((one) => one.node === node)
-      if (at >= 0) this.#waiting.splice(at, 1)[0]!.resolve()
-    }
-  }
 }

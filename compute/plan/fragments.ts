@@ -35,7 +35,7 @@ export function planFragments(
   groups: readonly RowGroup[],
   columns: readonly number[],
   blocks: readonly LocatedBlock[],
-  fragmentBytes = fragmentBytesTarget,
+  fragmentBytesMax = fragmentBytesTarget,
 ): PlannedFragment[] {
   const nodes = nodesOf(blocks)
   const needs = groups.map((group) => {
@@ -46,6 +46,9 @@ export function planFragments(
   // One row weighs one byte more, so that a count without columns is spread as well.
   const weightOf = (need: (typeof needs)[number]) => need.bytes + need.group.rows
   const share = (total + groups.reduce((rows, group) => rows + group.rows, 0)) / Math.max(1, nodes.length)
+  const largest = Math.max(0, ...needs.map(weightOf))
+  // Equal fragments where one is not enough: 130 MiB become two of 65, not one of 128 and one of 2.
+  const fragmentBytes = share <= fragmentBytesMax ? fragmentBytesMax : share / Math.ceil(share / fragmentBytesMax) + largest / 2
   const load = new Map<string, number>()
   const runs: { node: string; needs: typeof needs; weight: number }[] = []
   for (const need of needs) {

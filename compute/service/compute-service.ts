@@ -17,6 +17,7 @@ import { runFragment, type FragmentContext } from '../agent/fragment.ts'
 import { ExecutorPool } from '../agent/pool.ts'
 import { grpcRemoteBlocks } from '../agent/remote-blocks.ts'
 import { ExecutorProcess } from '../executor/process.ts'
+import { Gate } from '../gate.ts'
 
 /** A service that a datanode offers beside its own. */
 export interface ExtraService {
@@ -57,7 +58,8 @@ export function computeService(settings: Settings, env: Env, local: LocalReplica
     })
     const outDir = path.join(dir, 'results')
     await mkdir(outDir)
-    return { pool, local, remote, outDir, env: { ...env, log } }
+    const gate = new Gate(settings['compute.executors'] + 1, fragmentsMax)
+    return { pool, gate, local, remote, outDir, env: { ...env, log } }
   }
 
   /** Opened by the first fragment; a failure (a full disk) is not remembered. */

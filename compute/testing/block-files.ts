@@ -15,6 +15,7 @@ import { openEngine } from '../executor/engine.ts'
 import { runQuery, type QueryDeps, type QueryOptions, type QueryResult } from '../exec/query.ts'
 import type { LocatedFile, TableFiles } from '../exec/source.ts'
 import type { EngineOptions } from '../executor/protocol.ts'
+import { Gate } from '../gate.ts'
 import type { FragmentRunner } from '../service/fragment-client.ts'
 
 const poolId = 'BP-1-127.0.0.1-1'
@@ -158,7 +159,7 @@ export class BlockFiles {
       start: this.#options.startEngine,
       env,
     })
-    this.#nodes.push({ id, context: { pool, local, remote: this.#remote(), outDir, env } })
+    this.#nodes.push({ id, context: { pool, gate: new Gate(2, 100), local, remote: this.#remote(), outDir, env } })
   }
 
   #remote(): RemoteBlocks {
