@@ -75,6 +75,20 @@ describe('Engine', () => {
     expect((await quarry.fails('getFileInfo', { path: '/' })).code).toBe('INTERNAL')
   })
 
+  it('stops for good when the disk fails, and says so to its owner', async () => {
+    const store = new MemoryStore()
+    const failures: QuarryError[] = []
+    const quarry = new Harness({ store, onFailure: (error) => failures.push(error) })
+    store.failNextCommit = new QuarryError('INTERNAL', 'the disk of the namenode fails')
+    const error = await quarry.fails('mkdirs', { path: '/a' })
+    expect(error).toMatchObject({
+      code: 'INTERNAL',
+      message: 'The namenode stopped after an internal error: the disk of the namenode fails',
+    })
+    expect(await quarry.fails('mkdirs', { path: '/b' })).toBe(error)
+    expect(failures).toEqual([error])
+  })
+
   it('answers a repeated call with the first reply, also after a restart', async () => {
     const quarry = new Harness()
     await quarry.write('/a')

@@ -8,8 +8,8 @@
 // Invariants
 //   E1  a reply to a change is sent only after its commit; replies and effects keep the order of the commands
 //   E2  a failed commit leaves the state of the last one, and every command of the batch fails
-//   E3  an error inside apply is a bug: nothing of the batch is kept and the engine answers nothing but INTERNAL from then on
-import { AssertionError } from '../../common/assert.ts'
+//   E3  an error inside apply is a bug, and a disk that fails cannot be trusted: nothing of the batch is kept and the engine answers
+//       nothing but INTERNAL from then on
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import {
   commitBatchMax,
@@ -46,6 +46,8 @@ export interface EngineDeps {
   readonly settings: EngineSettings
   /** Runs a callback after what has arrived meanwhile was taken in: setImmediate. */
   readonly defer: (callback: () => void) => void
+  /** The engine has stopped for good; what remains is to end the process. */
+  readonly onFailure?: (error: QuarryError) => void
 }
 
 interface Pending {
@@ -75,6 +77,7 @@ export class Engine {
   readonly #env: Env
   readonly #settings: EngineSettings
   readonly #defer: (callback: () => void) => void
+  readonly #onFailure: ((error: QuarryError) => void) | undefined
   readonly #retries = new RetryCache()
   #queue: Pending[] = []
   #scheduled = false
@@ -95,6 +98,7 @@ export class Engine {
     this.#env = deps.env
     this.#settings = deps.settings
     this.#defer = deps.defer
+    this.#onFailure = deps.onFailure
     this.#startedMs = this.#env.clock.nowMs()
     this.#startTxid = this.#store.tx.counters().lastTxid
     this.#trimmedTxid = this.#startTxid
@@ -343,7 +347,7 @@ export class Engine {
   }
 
   #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly CallContext[], batch: readonly Pending[]): void {
-    const failure = isBug(error)
+    const failure = isFatal(error)
       ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error })
       : toQuarryError(error)
     this.#env.log.error('engine.batch.failed', {
@@ -354,7 +358,7 @@ export class Engine {
     })
     for (const { clientId, callId } of cached) this.#retries.delete(clientId, callId)
     const reached = new Set(answers.map((answer) => answer.done))
-    if (isBug(error)) {
+    if (isFatal(error)) {
       this.#failure = failure
       for (const waiting of this.#waiting.values()) for (const pending of waiting) pending.done(failure, nobody)
       this.#waiting.clear()
@@ -374,6 +378,7 @@ export class Engine {
       )
     }
     for (const done of reached) done(failure, nobody)
+    if (this.#failure !== undefined) this.#onFailure?.(this.#failure)
   }
 
   #explain(error: unknown, method: string): QuarryError {
@@ -467,7 +472,8 @@ export class Engine {
   }
 }
 
-const isBug = (error: unknown): boolean => error instanceof AssertionError || !(error instanceof QuarryError)
+/** A bug of ours, or a disk that cannot be trusted: there is no going on. */
+const isFatal = (error: unknown): boolean => !(error instanceof QuarryError) || error.code === 'INTERNAL'
 
 const internalContext = (superuser: string): CallContext => ({
   user: superuser,

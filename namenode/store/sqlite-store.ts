@@ -542,9 +542,10 @@ function explain(error: unknown): unknown {
     )
   }
   if (code.startsWith('SQLITE_IOERR')) {
+    // After a failed fsync nobody knows what is on the disk: the engine must stop, and a restart finds out.
     return new QuarryError(
-      'DISK_FULL',
-      `The disk of the namenode refuses to store (${code}): nothing was changed. Check its space and health.`,
+      'INTERNAL',
+      `the disk of the namenode fails (${code}). Check its health, then start the namenode again.`,
       {},
       { cause: error },
     )

@@ -210,6 +210,11 @@ export class BlockManager implements ClusterPort {
     if (node) this.badReplicas(node, [{ storageUuid, block, reason: 'reported by a client' }])
   }
 
+  /** In the safe mode of a start, which ends by itself. */
+  get starting(): boolean {
+    return this.#layer.safeMode.starting
+  }
+
   setSafeMode(action: SafeModeAction): { readonly on: boolean; readonly reason: string } {
     const { safeMode } = this.#layer
     if (action === SafeModeAction.SAFE_MODE_ENTER) safeMode.enter()

@@ -53,6 +53,7 @@ export class Harness {
   readonly store: NamespaceStore
   readonly settings: Settings
   readonly #removeAtOnceMax: number | undefined
+  readonly #onFailure: (error: QuarryError) => void
   engine: Engine
 
   constructor(
@@ -61,12 +62,14 @@ export class Harness {
       readonly settings?: Partial<Settings>
       readonly datanodes?: number
       readonly removeAtOnceMax?: number
+      readonly onFailure?: (error: QuarryError) => void
     } = {},
   ) {
     this.store = given.store ?? new MemoryStore()
     this.settings = { ...testSettings, ...given.settings }
     this.cluster = new FakeCluster(given.datanodes)
     this.#removeAtOnceMax = given.removeAtOnceMax
+    this.#onFailure = given.onFailure ?? (() => {})
     this.engine = this.newEngine()
   }
 
@@ -82,6 +85,7 @@ export class Harness {
         ...(this.#removeAtOnceMax === undefined ? {} : { removeAtOnceMax: this.#removeAtOnceMax }),
       },
       defer: (callback) => void setImmediate(callback),
+      onFailure: this.#onFailure,
     })
   }
 
