@@ -85,9 +85,9 @@ export class FileSystem implements AsyncDisposable {
     return `/user/${this.user}`
   }
 
-  /** The absolute path of what a user typed: relative to the home directory, `//`, `.` and `..` resolved, a URI's authority dropped. */
+  /** The absolute path of what a user typed: relative to the home directory, `//`, `.` and `..` resolved, the scheme and authority of a URI dropped. Throws INVALID_ARGUMENT for a URI of another cluster. */
   resolve(path: string): string {
-    return normalizePath(path, this.homeDirectory())
+    return normalizePath(path, this.homeDirectory(), this.uri)
   }
 
   // --- looking ------------------------------------------------------------------------------------------------------------
@@ -119,9 +119,15 @@ export class FileSystem implements AsyncDisposable {
 
   /** Everything below `path`, depth first, each directory before its content; of a file, the file itself. */
   async *walk(path: string, options?: VerbOptions): AsyncGenerator<FileInfo, void, undefined> {
-    for await (const entry of this.list(path, options)) {
+    const open = [this.list(path, options)]
+    for (let listing = open.at(-1); listing; listing = open.at(-1)) {
+      const { done, value: entry } = await listing.next()
+      if (done) {
+        open.pop()
+        continue
+      }
       yield entry
-      if (entry.isDirectory) yield* this.walk(entry.path, options)
+      if (entry.isDirectory) open.push(this.list(entry.path, options))
     }
   }
 

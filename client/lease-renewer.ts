@@ -10,8 +10,11 @@ export class LeaseRenewer {
   readonly #namenode: NamenodePort
   readonly #env: Env
   readonly #softLeaseMs: () => Promise<number>
-  #files = 0
+  /** How to give up each file that is open for writing. */
+  readonly #files = new Set<() => void>()
   #stopTimer: (() => void) | undefined
+  /** Known once the namenode was asked. */
+  #intervalMs: number | undefined
   #closed = false
 
   constructor(parts: { holder: string; namenode: NamenodePort; env: Env; softLeaseMs: () => Promise<number> }) {
@@ -21,22 +24,21 @@ export class LeaseRenewer {
     this.#softLeaseMs = parts.softLeaseMs
   }
 
-  /** A file was opened for writing; the result, called once, says that it is open no more. */
-  hold(): () => void {
-    this.#files++
-    if (this.#files === 1) this.#schedule(renewIntervalMs)
-    let held = true
+  /** A file was opened for writing, and `giveUp` ends that early. The result says that it is open no more. */
+  hold(giveUp: () => void): () => void {
+    const file = (): void => giveUp()
+    this.#files.add(file)
+    if (this.#files.size === 1) this.#schedule(renewIntervalMs)
     return () => {
-      if (!held) return
-      held = false
-      this.#files--
-      if (this.#files === 0) this.#stop()
+      if (this.#files.delete(file) && this.#files.size === 0) this.#stop()
     }
   }
 
+  /** Gives up the files that are still open. */
   close(): void {
     this.#closed = true
     this.#stop()
+    for (const giveUp of [...this.#files]) giveUp()
   }
 
   #stop(): void {
@@ -52,15 +54,13 @@ export class LeaseRenewer {
     this.#stopTimer = this.#env.clock.after(Math.min(afterMs, this.#intervalMs ?? afterMs), () => void this.#renew())
   }
 
-  #intervalMs: number | undefined
-
   async #learnInterval(): Promise<void> {
     try {
       this.#intervalMs = Math.max(50, Math.min(renewIntervalMs, (await this.#softLeaseMs()) / 3))
     } catch {
       return
     }
-    if (this.#files > 0 && this.#stopTimer && this.#intervalMs < renewIntervalMs) this.#schedule(this.#intervalMs)
+    if (this.#files.size > 0 && this.#stopTimer && this.#intervalMs < renewIntervalMs) this.#schedule(this.#intervalMs)
   }
 
   async #renew(): Promise<void> {
@@ -70,6 +70,6 @@ export class LeaseRenewer {
       // The next write or close tells the caller, if the lease is really lost.
       this.#env.log.warn('lease.renew.failed', { holder: this.holder, reason: error instanceof Error ? error.message : String(error) })
     }
-    if (this.#files > 0) this.#schedule(renewIntervalMs)
+    if (this.#files.size > 0) this.#schedule(renewIntervalMs)
   }
 }

@@ -1,17 +1,20 @@
 // What a user may type for a path, as Hadoop's Path takes it.
 import { QuarryError } from '../common/errors.ts'
 
-const uriPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/]*(\/.*)?$/is
+const uriPattern = /^([a-z][a-z0-9+.-]*:\/\/[^/]*)(\/.*)?$/is
 
 /**
  * The absolute form of `path`: relative to `home`, repeated slashes and `.` dropped, `..` resolved, a trailing slash dropped, the
- * scheme and authority of a URI dropped. Nothing is percent-decoded: `%41` is a name of three characters.
+ * scheme and authority of a URI dropped; a quarry:// URI must be that of `cluster` or name no host. Nothing is percent-decoded: `%41` is a name of three characters.
  */
-export function normalizePath(path: string, home: string): string {
+export function normalizePath(path: string, home: string, cluster: string): string {
   if (isNormal(path)) return path
   if (path === '') throw new QuarryError('INVALID_ARGUMENT', 'Can not create a Path from an empty string', { path })
   const uri = uriPattern.exec(path)
-  let rest = uri ? uri[1] ?? '/' : path
+  if (uri && uri[1]!.startsWith('quarry://') && uri[1] !== 'quarry://' && uri[1] !== cluster) {
+    throw new QuarryError('INVALID_ARGUMENT', `Wrong FS: ${path}, expected: ${cluster}`, { path })
+  }
+  let rest = uri ? uri[2] ?? '/' : path
   if (!rest.startsWith('/')) rest = `${home}/${rest}`
   const names: string[] = []
   for (const name of rest.split('/')) {

@@ -48,7 +48,7 @@ export const namenodePatienceMs = 60_000
 /** Blocks whose locations a reader asks for at once; HDFS default dfs.client.read.prefetch.size. */
 export const locatedBlocksPrefetch = 10
 /** Rounds over all replicas of a block, with fresh locations each, before a read fails (HDFS: dfs.client.max.block.acquire.failures). */
-export const readRoundsMax = 4
+export const readRoundsMax = 6
 
 /** Calls that one client may have in flight on its metadata stream before the server stops reading from it. */
 export const callsInFlightMax = 4096

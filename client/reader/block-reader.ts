@@ -21,7 +21,7 @@ export interface ReaderDeps {
   readonly client: string
 }
 
-/** Between two rounds over the replicas (HDFS waits 3 s and more; ours come back faster). */
+/** Between two rounds over the replicas: together some seconds, in which a namenode that restarted hears from its datanodes. */
 const roundBackoff = { baseMs: 200, maxMs: 3_000 }
 
 /** Datanodes that failed this reader lately, by uuid: asked last by its other reads. */

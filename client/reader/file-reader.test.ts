@@ -1,12 +1,17 @@
 import { buffer as collect } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import type { Clock } from '../../common/env.ts'
+import { systemClock, systemEnv } from '../../common/system-env.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
 import { FileSystem } from '../filesystem.ts'
 import { FakeCluster } from '../testing/fake-cluster.ts'
 
+/** Sleeping takes no time. */
+const hasty: Clock = { ...systemClock, sleep: async () => {} }
+
 function setUp(datanodes = 3) {
   const cluster = new FakeCluster(datanodes)
-  const fs = new FileSystem({ uri: 'quarry://x:1', user: 'me', namenode: cluster.namenode, datanodes: cluster })
+  const fs = new FileSystem({ uri: 'quarry://x:1', user: 'me', namenode: cluster.namenode, datanodes: cluster, env: { ...systemEnv(), clock: hasty } })
   return { cluster, fs }
 }
 

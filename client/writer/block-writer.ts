@@ -7,6 +7,7 @@ import { must } from '../../common/assert.ts'
 import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
 import type { Block, ChecksumSpec, DatanodeId, Init, LocatedBlock, NamenodePort, Packet, ReplicaLocation } from '../../proto/ports.ts'
 import type { DatanodeClient, WriteStream } from '../../proto/transport/datanode-client.ts'
+import { callPatiently } from '../patience.ts'
 import type { BlockPacket } from './packet-builder.ts'
 import { appendPipeline, createPipeline, isLive, step } from './pipeline.ts'
 import type { PipelineEffect, PipelineEvent, PipelineState, Stage, Step } from './pipeline.ts'
@@ -190,7 +191,9 @@ export class BlockWriter {
     const locations = nodes.map((uuid, i) => ({ ...must(this.#locations.get(uuid)), storageUuid: storages[i]! }))
     const first = must(locations[0])
     const isNew = stage === 'create'
-    const stream = this.#deps.datanodes.get(must(first.datanode)).writeBlock({
+    const client = this.#clientOf(attempt, must(first.datanode))
+    if (!client) return
+    const stream = client.writeBlock({
       poolId: this.#deps.namenode.poolId,
       block: { blockId: this.#blockId, genstamp: effect.genstamp, length: effect.minBytes },
       stage: stages[stage],
@@ -207,6 +210,16 @@ export class BlockWriter {
     })
     this.#stream = { attempt, stream }
     void this.#follow(attempt, nodes, stream)
+  }
+
+  /** Undefined, and the attempt lost, when the connections are closed already. */
+  #clientOf(attempt: number, datanode: DatanodeId): DatanodeClient | undefined {
+    try {
+      return this.#deps.datanodes.get(datanode)
+    } catch (error) {
+      queueMicrotask(() => this.#dispatch({ kind: 'lost', attempt, node: datanode.uuid, reason: toQuarryError(error).message }))
+      return undefined
+    }
   }
 
   #post(attempt: number, packet: Init<Packet>): void {
@@ -236,7 +249,7 @@ export class BlockWriter {
 
   async #stamp(attempt: number): Promise<void> {
     try {
-      const { block } = await this.#deps.namenode.call('updateBlockForPipeline', { block: this.block, holder: this.#deps.holder })
+      const { block } = await callPatiently(this.#deps.namenode, this.#deps.env, 'updateBlockForPipeline', { block: this.block, holder: this.#deps.holder })
       this.#dispatch({ kind: 'stamped', attempt, genstamp: must(block?.block).genstamp })
     } catch (error) {
       this.#refused(attempt, error)
@@ -246,7 +259,7 @@ export class BlockWriter {
   async #update(effect: PipelineEffect & { kind: 'update' }): Promise<void> {
     const { attempt, nodes, storages, genstamp, newGenstamp, length } = effect
     try {
-      await this.#deps.namenode.call('updatePipeline', {
+      await callPatiently(this.#deps.namenode, this.#deps.env, 'updatePipeline', {
         holder: this.#deps.holder,
         oldBlock: { blockId: this.#blockId, genstamp, length },
         newBlock: { blockId: this.#blockId, genstamp: newGenstamp, length },

@@ -6,9 +6,10 @@ import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.t
 import type { Env } from '../../common/env.ts'
 import { blockPlacementsMax, chunkBytes, excludedNodeMs, namenodePatienceMs, packetBytesMax, packetsInFlightMax } from '../../common/limits.ts'
 import { ChecksumType } from '../../proto/ports.ts'
-import type { Block, ChecksumSpec, FileStatus, LocatedBlock, NamenodePort } from '../../proto/ports.ts'
+import type { Block, ChecksumSpec, FileStatus, Init, LocatedBlock, Method, NamenodePort, ReplyOf, Request } from '../../proto/ports.ts'
 import type { FileWriter } from '../types.ts'
 import type { LeaseRenewer } from '../lease-renewer.ts'
+import { callPatiently, patienceBackoff } from '../patience.ts'
 import { BlockWriter } from './block-writer.ts'
 import type { BlockWriterDeps, DatanodeSource } from './block-writer.ts'
 import { PacketBuilder } from './packet-builder.ts'
@@ -22,8 +23,8 @@ export interface WriterDeps {
 
 export const defaultChecksum: ChecksumSpec = { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunkBytes }
 
-/** Waits while replicas are being reported: first a moment, then as long as HDFS's clients do. */
-const patience = { baseMs: 5, maxMs: 2_000 }
+/** A writer in the middle of a file waits this long for datanodes that a namenode does not know yet after its restart. */
+const placementPatienceMs = 10_000
 
 type State =
   | { readonly kind: 'open' }
@@ -64,7 +65,7 @@ export class BlockFileWriter implements FileWriter {
       offset: parts.blockOffset ?? 0,
     })
     const onAbort = (): void => void this.abort(parts.signal?.reason)
-    const release = deps.lease.hold()
+    const release = deps.lease.hold(() => void this.abort(new QuarryError('CLOSED', `The file system was closed while ${this.path} was open for writing.`, { path: this.path })))
     this.#letGo = () => {
       release()
       parts.signal?.removeEventListener('abort', onAbort)
@@ -212,7 +213,7 @@ export class BlockFileWriter implements FileWriter {
     if (!this.#block) return
     await this.#block.flushed()
     if (sync) {
-      await this.#deps.namenode.call('fsync', { path: this.path, fileId: this.#fileId, holder: this.#deps.lease.holder, lastBlockLength: this.#block.acked })
+      await this.#call('fsync', { path: this.path, fileId: this.#fileId, holder: this.#deps.lease.holder, lastBlockLength: this.#block.acked })
     }
   }
 
@@ -237,21 +238,21 @@ export class BlockFileWriter implements FileWriter {
 
   /** Closes the file; the namenode says no as long as a block lacks its minimum of replicas. */
   async #complete(last: Block | undefined): Promise<void> {
-    const { namenode, env, lease } = this.#deps
+    const { env, lease } = this.#deps
     const giveUpAtMs = env.clock.monotonicMs() + namenodePatienceMs
     for (let attempt = 0; ; attempt++) {
-      const { value } = await namenode.call('complete', { path: this.path, fileId: this.#fileId, holder: lease.holder, last: last ?? null })
+      const { value } = await this.#call('complete', { path: this.path, fileId: this.#fileId, holder: lease.holder, last: last ?? null })
       if (value) return
       if (env.clock.monotonicMs() >= giveUpAtMs) {
         throw new QuarryError('NOT_REPLICATED_YET', `${this.path} cannot be closed: its last block has not reached the minimum of replicas after ${namenodePatienceMs / 1000} s.`, { path: this.path })
       }
-      await env.clock.sleep(backoffMs(attempt, patience, env.random))
+      await env.clock.sleep(backoffMs(attempt, patienceBackoff, env.random))
     }
   }
 
   /** A block with a pipeline that stands. */
   async #newBlock(): Promise<BlockWriter> {
-    const { namenode, env, lease } = this.#deps
+    const { env, lease } = this.#deps
     const reasons: string[] = []
     for (let attempt = 0; attempt < blockPlacementsMax; attempt++) {
       const located = await this.#addBlock()
@@ -260,18 +261,18 @@ export class BlockFileWriter implements FileWriter {
       if (!failure) return writer
       reasons.push(`${failure.bad}: ${failure.reason}`)
       env.log.warn('block.unplaced', { path: this.path, blockId: located.block?.blockId, ...failure })
-      await namenode.call('abandonBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, block: located.block })
+      await this.#call('abandonBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, block: located.block })
       this.#excluded.set(failure.bad, env.clock.monotonicMs() + excludedNodeMs)
     }
     throw new QuarryError('PIPELINE_FAILED', `No pipeline for a block of ${this.path} could be set up in ${blockPlacementsMax} attempts (${reasons.join('; ')}). \`quarry dfsadmin -report\` shows the datanodes.`, { path: this.path })
   }
 
   async #addBlock(): Promise<LocatedBlock> {
-    const { namenode, env, lease } = this.#deps
-    const giveUpAtMs = env.clock.monotonicMs() + namenodePatienceMs
+    const { env, lease } = this.#deps
+    const startedMs = env.clock.monotonicMs()
     for (let attempt = 0; ; attempt++) {
       try {
-        const { block } = await namenode.call('addBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, previous: this.#previous ?? null, excluded: this.#excludedNow() })
+        const { block } = await this.#call('addBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, previous: this.#previous ?? null, excluded: this.#excludedNow() })
         if (!block || block.locations.length === 0) throw new QuarryError('NO_TARGETS', `The namenode named no datanode for a block of ${this.path}.`, { path: this.path })
         return block
       } catch (error) {
@@ -280,10 +281,15 @@ export class BlockFileWriter implements FileWriter {
           this.#excluded.clear()
           continue
         }
-        if (!isQuarryError(error, 'NOT_REPLICATED_YET') || env.clock.monotonicMs() >= giveUpAtMs) throw error
-        await env.clock.sleep(backoffMs(attempt, patience, env.random))
+        const worthMs = isQuarryError(error, 'NOT_REPLICATED_YET') ? namenodePatienceMs : isQuarryError(error, 'NO_TARGETS') && this.#previous ? placementPatienceMs : 0
+        if (env.clock.monotonicMs() - startedMs >= worthMs) throw error
+        await env.clock.sleep(backoffMs(attempt, patienceBackoff, env.random))
       }
     }
+  }
+
+  #call<M extends Method>(method: M, request: Init<Request<M>>): Promise<ReplyOf<M>> {
+    return callPatiently(this.#deps.namenode, this.#deps.env, method, request)
   }
 
   #excludedNow(): string[] {
