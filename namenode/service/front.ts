@@ -1,7 +1,7 @@
 // What every door of the namenode calls, whatever its wire: a context and a command in, one answer out. Commands of the namespace
 // go to the engine; those about the cluster are answered here.
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import type { CallContext, Command, FsStatsReply, Init, Request } from '../../proto/ports.ts'
+import type { CallContext, Command, FsStatsReply, Init, Method, Request } from '../../proto/ports.ts'
 import { mutations, SafeModeAction } from '../../proto/ports.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Done, Engine } from '../core/engine.ts'
@@ -14,6 +14,20 @@ import type { Groups } from './groups.ts'
 
 /** Bad blocks that one call may name. */
 const badBlocksMax = 10_000
+
+/**
+ * Calls of a writer in the middle of a file. A namenode that has just started refuses them until datanodes have reported; the
+ * writer is told to ask again, so that a file being written survives the restart (HDFS answers RetriableException).
+ */
+const writerCalls: ReadonlySet<Method> = new Set<Method>([
+  'addBlock',
+  'abandonBlock',
+  'complete',
+  'fsync',
+  'updateBlockForPipeline',
+  'updatePipeline',
+  'additionalDatanode',
+])
 
 export interface FrontDeps {
   readonly engine: Engine
@@ -57,7 +71,7 @@ export class Front {
   /** The callback runs once: in this tick for a query, after the commit for a change. */
   call(context: CallContext, command: Command, done: Done): void {
     this.counters.started(command.method)
-    const finish = this.#counted(done)
+    const finish = this.#finisher(command.method, done)
     if (this.#draining && mutations.has(command.method)) {
       return finish(new QuarryError('RETRY_LATER', 'The namenode is stopping. Try again when it is back.'), {})
     }
@@ -84,10 +98,12 @@ export class Front {
     return user === this.#settings.superuser ? undefined : this.groups.prepare(user)
   }
 
-  #counted(done: Done): Done {
+  #finisher(method: Method, done: Done): Done {
     return (error, reply) => {
       this.counters.finished(error?.code)
-      done(error, reply)
+      if (error?.code === 'SAFE_MODE' && this.#cluster.starting && writerCalls.has(method)) {
+        done(new QuarryError('RETRY_LATER', error.message, error.details), reply)
+      } else done(error, reply)
     }
   }
 

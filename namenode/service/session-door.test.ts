@@ -21,16 +21,19 @@ const nodeMessage = codec('NodeMessage')
 const nameMessage = codec('NameMessage')
 const identity = (bytes: Buffer) => bytes
 const cleanups: (() => unknown)[] = []
+const directories: string[] = []
 
 afterEach(async () => {
+  directories.length = 0
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
 async function start(settings: Partial<Settings> = {}): Promise<RunningNamenode> {
-  const dir = mkdtempSync(path.join(tmpdir(), 'quarry-session-'))
+  const dir = settings.dir ?? mkdtempSync(path.join(tmpdir(), 'quarry-session-'))
+  directories.push(dir)
   cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
   const namenode = await startNamenode({
-    settings: defaultSettings({ dir, 'heartbeat.interval': 100, 'stale.after': 500, 'dead.after': 1_000, ...settings }),
+    settings: defaultSettings({ 'heartbeat.interval': 100, 'stale.after': 500, 'dead.after': 1_000, ...settings, dir }),
     env: systemEnv(),
   })
   cleanups.push(() => namenode.close())
@@ -244,4 +247,37 @@ test('blocks of a storage it never registered end the session', async () => {
   const datanode = await registered(namenode, 'dn-1')
   datanode.say({ received: { blocks: [{ storageUuid: 'other', block: { blockId: 1, genstamp: 1, length: 1 } }] } })
   expect((await datanode.next('refused'))?.error?.code).toBe('INVALID_ARGUMENT')
+})
+
+test('a file being written survives a restart: its writer is put off until the datanode has reported', async () => {
+  const first = await start()
+  const before = await registered(first, 'dn-1')
+  const client = await connectNamenode({ uri: first.uri, user: os.userInfo().username })
+  cleanups.push(() => client.close())
+  const create = async (path: string) => {
+    const { file } = await client.call('create', { path, permission: 0o644, holder: 'h', createParent: true, replication: 1 })
+    const { block } = await client.call('addBlock', { path, fileId: file!.fileId, holder: 'h' })
+    const written = { ...block!.block!, length: 42 }
+    before.received(written)
+    return { fileId: file!.fileId, written }
+  }
+  // A closed file keeps the namenode in safe mode after its restart; the open one goes on.
+  const closed = await Promise.all(['/a', '/b'].map(create))
+  for (const [i, { fileId, written }] of closed.entries())
+    expect((await client.call('complete', { path: ['/a', '/b'][i], fileId, holder: 'h', last: written })).value).toBe(true)
+  const open = await create('/open')
+  await first.close()
+  const second = await start({ dir: directories[0]!, port: Number(first.grpc.split(':')[1]) })
+
+  let answered = false
+  const adding = client
+    .call('addBlock', { path: '/open', fileId: open.fileId, holder: 'h', previous: open.written })
+    .finally(() => (answered = true))
+  await expect(client.call('mkdirs', { path: '/d', permission: 0o755 })).rejects.toMatchObject({ code: 'SAFE_MODE' })
+  expect(answered).toBe(false)
+  const after = new WireDatanode(second, 'dn-1')
+  after.register()
+  await after.next('registered')
+  after.report([...closed, open].map(({ written }) => written))
+  expect((await adding).block?.locations.map((place) => place.datanode?.uuid)).toEqual(['dn-1'])
 })
