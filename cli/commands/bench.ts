@@ -35,11 +35,12 @@ export function register(program: Command): void {
     .option('--reads <n>', 'operations of the phases that read (default: four for each file)', wholeNumber('--reads'))
     .addOption(new Option('--connections <kind>', 'one connection for all clients, or one each').choices(['shared', 'own']).default('shared'))
     .addOption(jsonOption())
-    .action(async (options: NsArguments, command: Command) => {
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<NsArguments>()
       atLeastOne('--clients', options.clients)
       atLeastOne('--files', options.files)
       const { nsBench, nsTable } = await import('../../bench/ns.ts')
-      const report = await nsBench({ ...options, uri: await clusterUri(command) })
+      const report = await nsBench({ ...options, uri: await clusterUri(options.fs) })
       process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : nsTable(report))
     })
   bench
@@ -51,17 +52,17 @@ export function register(program: Command): void {
     .option('--replication <n>', 'copies of each block', wholeNumber('--replication'), 3)
     .option('--no-local-reads', 'read through the datanodes even on their own host')
     .addOption(jsonOption())
-    .action(async (options: IoArguments, command: Command) => {
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<IoArguments>()
       for (const flag of ['streams', 'bytes', 'replication'] as const) atLeastOne(`--${flag}`, options[flag])
       const { ioBench, ioTable } = await import('../../bench/io.ts')
-      const report = await ioBench({ ...options, uri: await clusterUri(command) })
+      const report = await ioBench({ ...options, uri: await clusterUri(options.fs) })
       process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : ioTable(report))
     })
 }
 
-/** --fs here or before the command, else QUARRY_FS, else the embedded cluster. */
-async function clusterUri(command: Command): Promise<string> {
-  const { fs } = command.optsWithGlobals<{ fs?: string }>()
+/** --fs (before or behind the command), else QUARRY_FS, else the embedded cluster. */
+async function clusterUri(fs: string | undefined): Promise<string> {
   const named = fs ?? process.env['QUARRY_FS']
   if (named) return named
   const { embeddedUri } = await import('../cluster/embedded-uri.ts')
