@@ -110,7 +110,12 @@ function checkedSelect(request: FragmentRequest): Node {
   const select = selectOf(parseAst(request.astJson))
   checkSelect(select)
   const from = select['from_table']
-  if (!isNode(from) || from['type'] !== 'BASE_TABLE' || from['table_name'] !== splitTable || Object.keys(from).length !== 2) {
+  if (
+    !isNode(from) ||
+    from['type'] !== 'BASE_TABLE' ||
+    from['table_name'] !== splitTable ||
+    Object.keys(from).some((key) => !['type', 'table_name', 'query_location'].includes(key))
+  ) {
     throw new QuarryError('SQL', `A fragment reads ${splitTable} and nothing else.`)
   }
   return select

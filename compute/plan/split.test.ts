@@ -117,6 +117,22 @@ it('answers a file without rows, and one without row groups', async () => {
   }
 })
 
+it('keeps its own names apart from those of the file and the query', async () => {
+  const odd = path.join(cluster.dir, 'odd.parquet')
+  await alone.write('SELECT i AS quarry_g0, i % 2 AS quarry_p1, i % 3 AS "QUARRY__c" FROM range(100) t(i)', odd)
+  await cluster.put(odd, '/odd.parquet')
+  const sql = 'SELECT quarry_p1, sum(quarry_g0) AS quarry_parts, max("quarry__C") FROM \'/odd.parquet\' GROUP BY 1 ORDER BY 1'
+  await using result = await cluster.query(sql)
+  expect(await result.toArray()).toEqual([
+    { quarry_p1: 0n, quarry_parts: 2450n, 'max(quarry__C)': 2n },
+    { quarry_p1: 1n, quarry_parts: 2500n, 'max(quarry__C)': 2n },
+  ])
+  expect(result.explain.partialSql).toMatch(/AS quarry___g0/)
+  await alone.write('SELECT 1 AS file_row_number', odd)
+  await cluster.put(odd, '/numbered.parquet')
+  await expect(cluster.query("SELECT * FROM '/numbered.parquet'")).rejects.toMatchObject({ code: 'SQL' })
+})
+
 it("keeps DuckDB's own words about names and types that do not fit", async () => {
   const failure = (sql: string) =>
     cluster.query(sql).then(
