@@ -81,6 +81,20 @@ describe('files', () => {
     expect(readFileSync(sandbox.path('merged'), 'utf8')).toBe('a\n')
   })
 
+  test('many files are copied at the same time, and two of one name do not meet', async () => {
+    for (const directory of ['many', 'more']) mkdirSync(sandbox.path(directory))
+    for (let i = 0; i < 40; i++) writeFileSync(sandbox.path('many', `f${i}`), `${i}`)
+    writeFileSync(sandbox.path('more', 'f7'), 'the other')
+    await ok(['put', 'many', '/many'])
+    expect(await ok(['count', '-b', '/many'])).toBe('           1           40                 70 /many\n')
+    await ok(['mkdir', '/met'])
+    expect(await quarry(['put', 'many/f7', 'more/f7', '/met'])).toMatchObject({ code: 1, stderr: "quarry put: `/met/f7': File exists\n" })
+    expect(await ok(['cat', '/met/f7'])).toBe('7')
+    await ok(['dfs', '-get', '-t', '8', '/many', 'many-back'])
+    for (let i = 0; i < 40; i++) expect(readFileSync(sandbox.path('many-back', `f${i}`), 'utf8')).toBe(`${i}`)
+    expect(await ok(['get', '/many/f1', '/many/f2', '-'])).toBe('12')
+  })
+
   test('pipes: standard input in, standard output out', async () => {
     await ok(['put', '-', '/piped'], 'one\n')
     await ok(['append', '-', '/piped'], 'two\n')

@@ -9,6 +9,10 @@ import type { WriteSource } from '../store.ts'
 import { Verb } from '../verb.ts'
 
 const copyingSuffix = '._COPYING_'
+/** Copies at the same time where nobody says: small files are mostly waiting. */
+const plainWidth = 4
+/** Each copy has buffers of its own, some 16 MiB. */
+const widthMax = 64
 
 export interface Preserve {
   readonly times: boolean
@@ -25,6 +29,10 @@ export abstract class CopyVerb extends Verb {
   /** Write to the target itself. */
   protected direct = false
   protected preserve: Preserve = preserveNothing
+  /** Files copied at the same time. */
+  #width = 1
+  /** By path of the target. */
+  readonly #copying = new Map<string, Promise<void>>()
 
   protected get target(): Item {
     return this.destination as Item
@@ -57,7 +65,14 @@ export abstract class CopyVerb extends Verb {
     } else if (!(await this.parentExists(target))) {
       throw notFound(target.text, target.qualified)
     }
-    await super.processArguments(items)
+    if (items.length === 1 && !items[0]?.isDirectory) this.#width = 1
+    try {
+      await super.processArguments(items)
+      await Promise.all(this.#copying.values())
+    } finally {
+      // What was interrupted cleans up after itself.
+      await Promise.allSettled(this.#copying.values())
+    }
   }
 
   protected async parentExists(target: Item): Promise<boolean> {
@@ -81,8 +96,35 @@ export abstract class CopyVerb extends Verb {
   }
 
   protected async processPair(source: Item, target: Item): Promise<void> {
-    if (!source.isDirectory) await this.copyFile(source, target)
+    if (!source.isDirectory) await this.#startCopy(source, target)
     else if (!this.recursive) throw isDirectory(source.text)
+  }
+
+  /** Waits for the copy, or only for room beside the copies that are under way. */
+  async #startCopy(source: Item, target: Item): Promise<void> {
+    if (this.#width === 1) return this.copyFile(source, target)
+    while (this.#copying.size >= this.#width) await Promise.race(this.#copying.values())
+    const other = this.#copying.get(target.path)
+    if (other) {
+      // Two sources of one name: the second finds what the first has left.
+      await other
+      await target.refresh()
+    }
+    const copy = this.surviving(() => this.copyFile(source, target)).finally(() => this.#copying.delete(target.path))
+    copy.catch(() => {}) // an interrupt, which the wait at the end hears of
+    this.#copying.set(target.path, copy)
+  }
+
+  /** -t N: copies at the same time. -q N, the length of a queue, means nothing here. */
+  protected takeThreads(values: ReadonlyMap<string, string>): void {
+    for (const name of ['t', 'q']) {
+      const value = values.get(name)
+      if (value !== undefined && !/^[+-]?\d+$/.test(value)) throw new UsageError(`For input string: "${value}"`)
+    }
+    const usual = this.shell.style === 'plain' ? plainWidth : 1
+    const wanted = Math.min(Math.max(Number(values.get('t') ?? usual), 1), widthMax)
+    // Times of a directory are set when all in it is there, so one after the other where they are to be kept.
+    this.#width = this.preserve.times ? 1 : wanted
   }
 
   protected override async recurse(directory: Item): Promise<void> {
@@ -125,7 +167,9 @@ export abstract class CopyVerb extends Verb {
     if (target.stat && (target.isDirectory || !this.overwrite)) throw exists(target.text)
     const { signal, progress } = this.shell.streams
     const written = this.direct ? target : copyingItem(target)
-    const meter = progress && new (await import('../../output/progress.ts')).Progress(progress, label, source.length)
+    // Several lines of progress would overwrite each other.
+    const shown = this.#width === 1 ? progress : undefined
+    const meter = shown && new (await import('../../output/progress.ts')).Progress(shown, label, source.length)
     let kept = false
     try {
       await target.store.write(written.path, source, { signal, onBytes: meter && ((bytes) => meter.update(bytes)) })
@@ -171,12 +215,4 @@ function copyingItem(target: Item): Item {
   const name = `${createHash('sha256').update(target.name).digest('hex')}${copyingSuffix}`
   const directory = target.path.slice(0, -target.name.length)
   return new Item(target.store, directory + name, directory + name, undefined)
-}
-
-/** -t N and -q N are taken for compatibility: one pipeline keeps the disks busy here. */
-export function checkThreads(values: ReadonlyMap<string, string>): void {
-  for (const name of ['t', 'q']) {
-    const value = values.get(name)
-    if (value !== undefined && !/^[+-]?\d+$/.test(value)) throw new UsageError(`For input string: "${value}"`)
-  }
 }

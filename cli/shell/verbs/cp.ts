@@ -1,14 +1,14 @@
 // cp: within the cluster, through this client.
 import { parseArguments } from '../command-format.ts'
 import { ShellError } from '../errors.ts'
-import { checkThreads, CopyVerb, preserveAll } from './copy-verb.ts'
+import { CopyVerb, preserveAll } from './copy-verb.ts'
 
 export class Cp extends CopyVerb {
   protected async options(words: string[]): Promise<string[]> {
     const { flags, values, paths } = parseArguments(this.#takePreserve(words), { min: 2, flags: ['f', 'd'], valued: ['t', 'q'] })
-    checkThreads(values)
     this.overwrite = flags.has('f')
     this.direct = flags.has('d')
+    this.takeThreads(values)
     this.recursive = true
     await this.takeRemoteDestination(paths)
     return paths

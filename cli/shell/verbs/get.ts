@@ -2,14 +2,13 @@
 import { parseArguments } from '../command-format.ts'
 import { ShellError } from '../errors.ts'
 import type { Item } from '../store.ts'
-import { checkThreads, CopyVerb, preserveAll } from './copy-verb.ts'
+import { CopyVerb, preserveAll } from './copy-verb.ts'
 
 export class Get extends CopyVerb {
   #toOutput = false
 
   protected async options(words: string[]): Promise<string[]> {
     const { flags, values, paths } = parseArguments(words, { min: 1, flags: ['crc', 'ignoreCrc', 'p', 'f'], valued: ['t', 'q'] })
-    checkThreads(values)
     if (flags.has('crc'))
       throw new ShellError('-crc: checksum files beside downloads are not supported; every byte is checked while it is read', 'UNSUPPORTED')
     this.overwrite = flags.has('f')
@@ -17,6 +16,7 @@ export class Get extends CopyVerb {
     this.recursive = true
     // Hadoop writes a file named '-'; without ceremony it is standard output.
     this.#toOutput = this.shell.style === 'plain' && paths.length > 1 && paths.at(-1) === '-'
+    this.takeThreads(this.#toOutput ? new Map([['t', '1']]) : values)
     await this.takeLocalDestination(paths)
     return paths
   }

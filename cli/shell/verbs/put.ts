@@ -2,16 +2,16 @@
 import { parseArguments } from '../command-format.ts'
 import { exists, inputOutput, ShellError, UsageError } from '../errors.ts'
 import type { Item } from '../store.ts'
-import { checkThreads, CopyVerb, preserveAll } from './copy-verb.ts'
+import { CopyVerb, preserveAll } from './copy-verb.ts'
 
 export class Put extends CopyVerb {
   protected async options(words: string[]): Promise<string[]> {
     const { flags, values, paths } = parseArguments(words, { min: 1, flags: ['f', 'p', 'l', 'd'], valued: ['t', 'q'] })
-    checkThreads(values)
     if (flags.has('l')) throw new ShellError('-l: lazy persistence is not supported; leave the flag out', 'UNSUPPORTED')
     this.overwrite = flags.has('f')
     this.direct = flags.has('d')
     if (flags.has('p')) this.preserve = preserveAll
+    this.takeThreads(values)
     this.recursive = true
     await this.takeRemoteDestination(paths)
     return paths
