@@ -1,4 +1,5 @@
 // The process's own streams, as a shell sees them.
+import { setMaxListeners } from 'node:events'
 import { createInterface } from 'node:readline'
 import { addAbortSignal } from 'node:stream'
 import type { ShellStreams } from '../shell/shell.ts'
@@ -10,6 +11,8 @@ const exitBrokenPipe = 141
 
 export function processStreams(): ShellStreams {
   const interrupt = new AbortController()
+  // Every call under way listens; their number has a bound where they are made.
+  setMaxListeners(0, interrupt.signal)
   process.on('SIGINT', () => {
     // The first Ctrl-C lets the verb clean up; the second does not wait for it.
     if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
