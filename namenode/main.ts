@@ -39,19 +39,29 @@ export interface RunningNamenode {
 /** How often a drain looks whether open calls are answered, in ms. */
 const drainPollMs = 10
 
-export async function startNamenode({ settings, env }: { readonly settings: Settings; readonly env: Env }): Promise<RunningNamenode> {
+export interface NamenodeOptions {
+  readonly settings: Settings
+  readonly env: Env
+  /**
+   * The engine stopped for good, after a bug or because its disk failed. All that was acknowledged is on disk; the process should
+   * end, so that a new one starts from there.
+   */
+  readonly onFailure?: (error: QuarryError) => void
+}
+
+export async function startNamenode({ settings, env, onFailure }: NamenodeOptions): Promise<RunningNamenode> {
   checkSettings(settings)
   if (settings['dir'] === '') throw new QuarryError('CONFIG', 'dir is not set: the namenode needs a directory for its database.')
   const closer = new Closer()
   try {
-    return await assemble(settings, env, closer)
+    return await assemble(settings, env, closer, onFailure)
   } catch (error) {
     await closer.close()
     throw error
   }
 }
 
-async function assemble(settings: Settings, env: Env, closer: Closer): Promise<RunningNamenode> {
+async function assemble(settings: Settings, env: Env, closer: Closer, onFailure: NamenodeOptions['onFailure']): Promise<RunningNamenode> {
   const startedMs = env.clock.nowMs()
   const store = closer.use(
     new SqliteStore({ directory: settings['dir'], pageCacheBytes: settings['sqlite.cache'], cacheEntries: settings['cache.entries'] }),
@@ -62,7 +72,9 @@ async function assemble(settings: Settings, env: Env, closer: Closer): Promise<R
   const { clusterId, poolId } = identity(store, env)
   const engineSettings = { settings, superuser: os.userInfo().username, poolId }
   const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
-  const engine = closer.use(new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate }))
+  const engine = closer.use(
+    new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate, ...(onFailure && { onFailure }) }),
+  )
   cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
   const groups = new Groups(env.clock)
   void groups.prepare(engineSettings.superuser)

@@ -62,7 +62,15 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
 
 async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
   const { startNamenode } = await import('../../namenode/main.ts')
-  const namenode = await startNamenode({ settings, env: systemEnv(log.child({ role: 'namenode' })) })
+  const namenode = await startNamenode({
+    settings,
+    env: systemEnv(log.child({ role: 'namenode' })),
+    onFailure: (error) => {
+      // It can only answer errors from here on. What it acknowledged is on disk: whoever watches this process starts it again.
+      log.error('namenode.failed', { error })
+      process.exit(crashedExitCode)
+    },
+  })
   const { uri, grpc, http, clusterId, poolId } = namenode
   return {
     ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId },
