@@ -86,11 +86,12 @@ function carryTables(bytes: number): Uint32Array {
 }
 
 /** Larger chunks gain nothing from the tables, which take longer to make. */
-const carriedChunkMax = 16 * 1024
+export const carriedChunkMax = 16 * 1024
 const carries = new Map<number, Uint32Array>()
 
-/** The CRC of whole chunks put together from their own CRCs: a few nanoseconds a chunk, whatever its size. */
-function joinedChecksum(checksums: DataView, chunks: number, bytesPerChunk: number): number {
+/** The CRC32C of whole chunks put together from their own: a few nanoseconds a chunk, whatever its size. At least one chunk. */
+export function joinedChecksum(stored: Uint8Array, chunks: number, bytesPerChunk: number): number {
+  const checksums = new DataView(stored.buffer, stored.byteOffset, stored.byteLength)
   let t = carries.get(bytesPerChunk)
   if (t === undefined) {
     t = carryTables(bytesPerChunk)
@@ -115,7 +116,7 @@ export function firstBadChunk(data: Uint8Array, checksums: Uint8Array, bytesPerC
   const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.byteLength)
   const whole = Math.floor(data.length / bytesPerChunk)
   let from = 0
-  if (whole > 1 && bytesPerChunk <= carriedChunkMax && crc32c(data.subarray(0, whole * bytesPerChunk)) === joinedChecksum(view, whole, bytesPerChunk)) from = whole
+  if (whole > 1 && bytesPerChunk <= carriedChunkMax && crc32c(data.subarray(0, whole * bytesPerChunk)) === joinedChecksum(checksums, whole, bytesPerChunk)) from = whole
   for (let i = from; i < chunks; i++) {
     if (crc32c(data.subarray(i * bytesPerChunk, (i + 1) * bytesPerChunk)) !== view.getUint32(i * 4)) return i
   }

@@ -22,19 +22,24 @@ export interface Checksummer {
   readonly bytesPerChunk: number
   /** Absent for CHECKSUM_NULL. */
   readonly crc?: ((data: Uint8Array, seed?: number) => number) | undefined
-  /** A faster way to check data that begins on a chunk. */
-  readonly firstBadChunk?: ((data: Uint8Array, checksums: Uint8Array, bytesPerChunk: number) => number) | undefined
+  /** The checksum of whole chunks put together from their own (common/checksum.ts), where that is possible and worth it. */
+  readonly joined?: ((checksums: Uint8Array, chunks: number, bytesPerChunk: number) => number) | undefined
 }
 
 export interface PacketData {
   readonly offset: number
-  readonly data: Uint8Array
+  /** The bytes, in the pieces they came in. */
+  readonly data: readonly Uint8Array[]
+  /** Bytes of data in all. */
+  readonly length: number
   readonly checksums: Uint8Array
 }
 
 /** What to write where. Both fields are empty when everything is on disk already. */
 export interface Placement {
-  readonly data: Uint8Array
+  readonly data: readonly Uint8Array[]
+  /** Bytes of data in all. */
+  readonly length: number
   /** Offset of `data` in the block. */
   readonly at: number
   readonly checksums: Uint8Array
@@ -64,14 +69,20 @@ export class PacketReceiver {
 
   /** Index of the first bad chunk of the packet, or -1. */
   firstBad(packet: PacketData): number {
-    const { crc, bytesPerChunk } = this.#sum
+    const { crc, bytesPerChunk, joined } = this.#sum
     if (crc === undefined) return -1
-    const { data, checksums } = packet
-    if (this.#sum.firstBadChunk !== undefined && packet.offset % bytesPerChunk === 0) return this.#sum.firstBadChunk(data, checksums, bytesPerChunk)
+    const { offset, length, checksums } = packet
     const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.byteLength)
+    const whole = Math.floor(length / bytesPerChunk)
+    // The usual packet: one CRC over all its whole chunks, against their checksums put together.
+    if (joined !== undefined && whole > 1 && offset % bytesPerChunk === 0 && crcOf(crc, packet.data, whole * bytesPerChunk) === joined(checksums, whole, bytesPerChunk)) {
+      const rest = slice(packet.data, whole * bytesPerChunk, length)
+      return rest.length === 0 || crc(flat(rest)) === view.getUint32(whole * 4) ? -1 : whole
+    }
+    const data = flat(packet.data)
     let from = 0
-    for (let i = 0; from < data.length; i++) {
-      const to = Math.min(data.length, from + bytesPerChunk - ((packet.offset + from) % bytesPerChunk))
+    for (let i = 0; from < length; i++) {
+      const to = Math.min(length, from + bytesPerChunk - ((offset + from) % bytesPerChunk))
       if (crc(data.subarray(from, to)) !== view.getUint32(i * 4)) return i
       from = to
     }
@@ -81,24 +92,24 @@ export class PacketReceiver {
   /** Throws when the packet cannot be part of this block: a hole, or checksums that do not fit its data. */
   check(packet: PacketData): void {
     const { bytesPerChunk, crc } = this.#sum
-    const { offset, data, checksums } = packet
+    const { offset, length, checksums } = packet
     if (!(offset >= 0) || offset > this.#length) {
       throw new QuarryError('INVALID_ARGUMENT', `A packet begins at byte ${offset}, but the replica has only ${this.#length} bytes.`)
     }
-    const chunks = data.length === 0 ? 0 : Math.ceil((offset + data.length) / bytesPerChunk) - Math.floor(offset / bytesPerChunk)
+    const chunks = length === 0 ? 0 : Math.ceil((offset + length) / bytesPerChunk) - Math.floor(offset / bytesPerChunk)
     const wanted = crc === undefined ? 0 : chunks * 4
     if (checksums.length !== wanted) {
-      throw new QuarryError('INVALID_ARGUMENT', `A packet of ${data.length} bytes at ${offset} carries ${checksums.length} checksum bytes instead of ${wanted}.`)
+      throw new QuarryError('INVALID_ARGUMENT', `A packet of ${length} bytes at ${offset} carries ${checksums.length} checksum bytes instead of ${wanted}.`)
     }
   }
 
   /** Takes a checked packet and says what of it is new. The views stay valid as long as the packet does. */
   place(packet: PacketData): Placement {
     const { bytesPerChunk, crc } = this.#sum
-    const { offset, data } = packet
-    const end = offset + data.length
+    const { offset } = packet
+    const end = offset + packet.length
     const from = this.#length
-    if (end <= from) return { data: nothing, at: from, checksums: nothing, chunk: 0 }
+    if (end <= from) return { data: [], length: 0, at: from, checksums: nothing, chunk: 0 }
     const chunk = Math.floor(from / bytesPerChunk)
     const chunkStart = chunk * bytesPerChunk
     let checksums: Uint8Array = nothing
@@ -109,12 +120,12 @@ export class PacketReceiver {
     }
     this.#keepTail(packet, end)
     this.#length = end
-    return { data: data.subarray(from - offset), at: from, checksums, chunk }
+    return { data: slice(packet.data, from - offset, packet.length), length: end - from, at: from, checksums, chunk }
   }
 
   #rejoin(packet: PacketData, checksums: Uint8Array, chunkStart: number, crc: NonNullable<Checksummer['crc']>): Uint8Array {
     const old = this.#tail.subarray(0, packet.offset - chunkStart)
-    const fresh = packet.data.subarray(0, Math.min(packet.data.length, chunkStart + this.#sum.bytesPerChunk - packet.offset))
+    const fresh = flat(slice(packet.data, 0, Math.min(packet.length, chunkStart + this.#sum.bytesPerChunk - packet.offset)))
     const out = copyOf(checksums)
     new DataView(out.buffer, out.byteOffset).setUint32(0, crc(fresh, old.length === 0 ? 0 : crc(old)))
     return out
@@ -129,12 +140,12 @@ export class PacketReceiver {
     }
     const chunkStart = end - tailLength
     if (packet.offset <= chunkStart) {
-      this.#tail = copyOf(packet.data.subarray(packet.data.length - tailLength))
+      this.#tail = copyOf(flat(slice(packet.data, packet.length - tailLength, packet.length)))
       return
     }
     const tail = new Uint8Array(tailLength)
     tail.set(this.#tail.subarray(0, packet.offset - chunkStart))
-    tail.set(packet.data, packet.offset - chunkStart)
+    tail.set(flat(packet.data), packet.offset - chunkStart)
     this.#tail = tail
   }
 }
@@ -142,4 +153,42 @@ export class PacketReceiver {
 /** Bytes of our own. Packets are Buffers, whose slice() is a view: of memory that the packet's forwarding still reads. */
 function copyOf(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
+}
+
+/** The bytes [from, to) of a list of pieces, as views. */
+function slice(pieces: readonly Uint8Array[], from: number, to: number): readonly Uint8Array[] {
+  const [only] = pieces
+  if (pieces.length === 1 && only !== undefined) return from === 0 && to === only.length ? pieces : from === to ? [] : [only.subarray(from, to)]
+  const out: Uint8Array[] = []
+  let start = 0
+  for (const piece of pieces) {
+    const end = start + piece.length
+    if (end > from && start < to) out.push(start >= from && end <= to ? piece : piece.subarray(Math.max(0, from - start), Math.min(piece.length, to - start)))
+    start = end
+  }
+  return out
+}
+
+function flat(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces
+  if (pieces.length === 1 && only !== undefined) return only
+  const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    out.set(piece, at)
+    at += piece.length
+  }
+  return out
+}
+
+/** The CRC of the first `length` bytes. */
+function crcOf(crc: NonNullable<Checksummer['crc']>, pieces: readonly Uint8Array[], length: number): number {
+  let value = 0
+  let left = length
+  for (const piece of pieces) {
+    if (left <= 0) break
+    value = crc(left >= piece.length ? piece : piece.subarray(0, left), value)
+    left -= piece.length
+  }
+  return value
 }

@@ -16,21 +16,33 @@
 import type { Clock, Logger } from '../../common/env.ts'
 import { isQuarryError, QuarryError, toQuarryError } from '../../common/errors.ts'
 import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
-import type { Packet, SetupReply, WriteHeader, WriteReply } from '../../proto/ports.ts'
+import type { SetupReply, WriteHeader, WriteReply } from '../../proto/ports.ts'
 import { PacketReceiver } from './packet-receiver.ts'
+import type { PacketData } from './packet-receiver.ts'
 import type { ReplicaWriter } from './replica.ts'
 
-/** A packet as it arrived: decoded, and as the bytes to hand on. */
+export interface PipelinePacket extends PacketData {
+  /** -1 = heartbeat. */
+  readonly seqno: number
+  readonly last: boolean
+  readonly sync: boolean
+}
+
+/** The bytes of a packet as they came, to hand on. */
+export interface RawPacket {
+  readonly parts: readonly Uint8Array[]
+}
+
 export interface IncomingPacket {
-  readonly packet: Packet
-  readonly raw: Uint8Array
+  readonly packet: PipelinePacket
+  readonly raw: RawPacket
 }
 
 /** The node below. */
 export interface Downstream {
   readonly uuid: string
   /** Resolves when there is room for more. */
-  forward(raw: Uint8Array): Promise<void>
+  forward(raw: RawPacket): Promise<void>
   send(packet: { readonly seqno: number; readonly last?: boolean }): Promise<void>
   end(): void
   cancel(): void
@@ -61,7 +73,7 @@ export const idleHeartbeatMs = 20_000
 
 interface Entry {
   readonly seqno: number
-  readonly packet: Packet
+  readonly packet: PipelinePacket
   /** Resolves when written here (and synced, if asked); undefined for heartbeats of our own, which nobody above waits for. */
   readonly written: Promise<void>
   readonly forwarded: boolean
@@ -210,7 +222,7 @@ class PipelineStream {
 
   async #take({ packet, raw }: IncomingPacket): Promise<void> {
     const downstream = this.#downstream
-    if (packet.seqno === -1 && packet.data.length === 0 && !packet.last) {
+    if (packet.seqno === -1 && packet.length === 0 && !packet.last) {
       this.#push({ seqno: -1, packet, written: Promise.resolve(), forwarded: downstream !== undefined, internal: false, end: 0 })
       if (downstream !== undefined) await this.#below(downstream.forward(raw))
       return
@@ -225,7 +237,7 @@ class PipelineStream {
     let written = this.#writer.write(placement)
     if (packet.sync) written = this.#writer.sync()
     if (packet.last) this.#writer.startSync()
-    this.#push({ seqno: packet.seqno, packet, written, forwarded: downstream !== undefined, internal: false, end: packet.offset + packet.data.length })
+    this.#push({ seqno: packet.seqno, packet, written, forwarded: downstream !== undefined, internal: false, end: packet.offset + packet.length })
     if (sent !== undefined) await this.#below(sent)
     if (packet.last) downstream?.end()
   }
@@ -330,7 +342,7 @@ class PipelineStream {
   }
 }
 
-const heartbeat: Packet = { seqno: -1, offset: 0, checksums: new Uint8Array(0), last: false, sync: false, data: new Uint8Array(0) }
+const heartbeat: PipelinePacket = { seqno: -1, offset: 0, checksums: new Uint8Array(0), last: false, sync: false, data: [], length: 0 }
 
 function rejected(error: unknown): Promise<void> {
   return Promise.reject(error as Error)

@@ -1,19 +1,19 @@
 // The gRPC door of a datanode: streams become pipeline runs and reads, calls become operations of the store.
-import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
+import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
-import { serviceDefinition } from '../../proto/codec.ts'
+import { codec, serviceDefinition } from '../../proto/codec.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type {
   BlockChecksumReply, BlockChecksumRequest, DatanodeId, FinishReplicaRecoveryReply, FinishReplicaRecoveryRequest, Init, InitReplicaRecoveryReply,
-  InitReplicaRecoveryRequest, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteFrame, WriteHeader, WriteReply,
+  InitReplicaRecoveryRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteHeader, WriteReply,
 } from '../../proto/ports.ts'
 import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
-import { decodeWriteFrame } from '../../proto/transport/packet-codec.ts'
-import type { OutgoingMessage, Received } from '../../proto/transport/packet-codec.ts'
+import { joined } from '../../proto/transport/bulk-stream.ts'
+import type { BulkStream, Message } from '../../proto/transport/bulk-stream.ts'
+import { decodePacketParts, decodeWriteFrame } from '../../proto/transport/packet-codec.ts'
 import type { GrpcServer } from '../../proto/transport/server.ts'
 import { statusOf } from '../../proto/transport/status.ts'
-import { Inbox, Outbox } from '../../proto/transport/streams.ts'
 import { runPipeline } from '../core/pipeline.ts'
 import type { IncomingPacket } from '../core/pipeline.ts'
 import type { ReplicaWriter } from '../core/replica.ts'
@@ -37,8 +37,8 @@ export interface ServiceDeps {
   readonly localReads: boolean
 }
 
-type WriteCall = ServerDuplexStream<Received<WriteFrame>, Init<WriteReply>>
-type ReadCall = ServerWritableStream<ReadRequest, OutgoingMessage>
+const readRequest = codec('ReadRequest')
+const writeReply = codec('WriteReply')
 type Unary<Q, R> = (call: ServerUnaryCall<Q, R>, callback: (error: unknown, reply?: Init<R>) => void) => void
 
 export class DatanodeService {
@@ -51,13 +51,10 @@ export class DatanodeService {
   }
 
   addTo(server: GrpcServer): void {
-    const definition = serviceDefinition('Datanode')
-    definition['writeBlock'] = { ...definition['writeBlock']!, requestDeserialize: decodeWriteFrame }
-    // Frames are encoded where they are made, so that their data is copied once.
-    definition['readBlock'] = { ...definition['readBlock']!, responseSerialize: ((frame: OutgoingMessage) => frame) as never }
-    server.add(definition, {
-      writeBlock: (call: WriteCall) => void this.#write(call),
-      readBlock: (call: ReadCall) => void this.#read(call),
+    server.addBulk('/quarry.v1.Datanode/WriteBlock', (call) => this.#write(call))
+    server.addBulk('/quarry.v1.Datanode/ReadBlock', (call) => this.#read(call))
+    const { writeBlock: _write, readBlock: _read, ...calls } = serviceDefinition('Datanode')
+    server.add(calls, {
       replicaInfo: this.#unary<ReplicaInfoRequest, ReplicaInfoReply>((request, peer) => this.#replicaInfo(request, peer)),
       blockChecksum: this.#unary<BlockChecksumRequest, BlockChecksumReply>((request) => this.#blockChecksum(request)),
       transferBlock: this.#unary<TransferRequest, TransferReply>((request) => this.#transfer(request)),
@@ -71,45 +68,41 @@ export class DatanodeService {
     this.#draining = true
   }
 
-  async #write(call: WriteCall): Promise<void> {
-    const { metrics, env } = this.#deps
-    const frames = new Inbox<Received<WriteFrame>>(call, { peer: 'the writer' })
-    const outbox = new Outbox<Init<WriteReply>>(call, 'the writer')
+  async #write(call: BulkStream): Promise<void> {
+    const { metrics, env, store, clients } = this.#deps
     metrics.writers++
     try {
       this.#admit()
-      const first = await frames.next()
-      const header = first.done ? null : (first.value as Received<WriteFrame>).header
+      const first = await call.next()
+      const header = first.done ? null : decodeWriteFrame(joined(first.value as Message)).header
       if (header === null) throw new QuarryError('INVALID_ARGUMENT', 'A block stream begins with a header.')
       this.#checkPool(header.poolId)
-      await runPipeline(header, this.#packets(frames), {
+      await runPipeline(header, this.#packets(call), {
         clock: env.clock,
         log: env.log,
-        uuid: this.#deps.store.datanodeUuid,
+        uuid: store.datanodeUuid,
         openReplica: (asked) => this.#openReplica(asked),
-        adopt: (writer) => this.#deps.store.adopt(writer),
-        connect: (below) => connectDownstream(this.#deps.clients, header.targets[0]!.datanode as DatanodeId, below),
-        reply: (reply) => outbox.send(reply as Init<WriteReply>),
+        adopt: (writer) => store.adopt(writer),
+        connect: (below) => connectDownstream(clients, header.targets[0]!.datanode as DatanodeId, below),
+        reply: (reply) => call.send([writeReply.encode(reply as Init<WriteReply>)]),
       })
-      await outbox.flush()
-      outbox.end()
-    } catch (error) {
-      // Whoever went away needs no answer; grpc-js ignores one on a call that is over.
-      call.emit('error', statusOf(error))
+      await call.flush()
     } finally {
       metrics.writers--
-      await frames.return()
     }
   }
 
-  async *#packets(frames: Inbox<Received<WriteFrame>>): AsyncGenerator<IncomingPacket> {
-    for (;;) {
-      const next = await frames.next()
-      if (next.done) return
-      const { packet, raw } = next.value as Received<WriteFrame>
-      if (packet === null) throw new QuarryError('INVALID_ARGUMENT', 'A block stream has one header.')
-      this.#deps.metrics.bytesWritten += packet.data.length
-      yield { packet, raw }
+  #packets(call: BulkStream): AsyncIterator<IncomingPacket> {
+    return {
+      next: async () => {
+        const next = await call.next()
+        if (next.done) return { done: true, value: undefined }
+        const raw = next.value as Message
+        const packet = decodePacketParts(raw)
+        if (packet === undefined) throw new QuarryError('INVALID_ARGUMENT', 'A block stream has one header.')
+        this.#deps.metrics.bytesWritten += packet.length
+        return { done: false, value: { packet, raw } }
+      },
     }
   }
 
@@ -128,17 +121,16 @@ export class DatanodeService {
     })
   }
 
-  async #read(call: ReadCall): Promise<void> {
+  async #read(call: BulkStream): Promise<void> {
     const { metrics, store } = this.#deps
-    const outbox = new Outbox<OutgoingMessage>(call, 'the reader')
     metrics.readers++
     try {
       this.#admit()
-      this.#checkPool(call.request.poolId)
-      await serveRead(store, this.#pool, call.request, outbox, (bytes) => (metrics.bytesRead += bytes))
-      outbox.end()
-    } catch (error) {
-      call.emit('error', statusOf(error))
+      const first = await call.next()
+      if (first.done) throw new QuarryError('INVALID_ARGUMENT', 'A read begins with a request.')
+      const request = readRequest.decode(joined(first.value as Message))
+      this.#checkPool(request.poolId)
+      await serveRead(store, this.#pool, request, call, (bytes) => (metrics.bytesRead += bytes))
     } finally {
       metrics.readers--
     }

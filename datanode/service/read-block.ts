@@ -5,7 +5,6 @@
 import { ChecksumType } from '../../proto/ports.ts'
 import type { Packet, ReadRequest } from '../../proto/ports.ts'
 import { encodeReadHeader, packetFrame } from '../../proto/transport/packet-codec.ts'
-import type { OutgoingMessage } from '../../proto/transport/packet-codec.ts'
 import { packetDataBytes, planRead } from '../core/read-plan.ts'
 import { ReplicaReader } from '../store/replica-reader.ts'
 import type { ReplicaStore } from '../store/replica-store.ts'
@@ -15,8 +14,9 @@ import type { BufferPool } from './buffer-pool.ts'
 export const readPacketBytes = 1024 * 1024
 const buffersPerStream = 3
 
+/** Sends messages made of pieces, which must stay as they are until two more were sent, or everything was flushed. */
 export interface FrameSink {
-  send(frame: OutgoingMessage): Promise<void>
+  send(frame: readonly Uint8Array[]): Promise<void>
   flush(): Promise<void>
 }
 
@@ -27,7 +27,7 @@ export async function serveRead(store: ReplicaStore, pool: BufferPool, request: 
   try {
     const { type, bytesPerChunk } = reader.sum
     const plan = planRead(reader.length, bytesPerChunk, request.offset, request.length)
-    await sink.send(encodeReadHeader({ checksum: { type: request.skipChecksums ? ChecksumType.CHECKSUM_NULL : (type as ChecksumType), bytesPerChunk }, chunkOffset: plan.start, visibleLength: reader.length }))
+    await sink.send([encodeReadHeader({ checksum: { type: request.skipChecksums ? ChecksumType.CHECKSUM_NULL : (type as ChecksumType), bytesPerChunk }, chunkOffset: plan.start, visibleLength: reader.length })])
     const step = packetDataBytes(bytesPerChunk, readPacketBytes)
     const sumBytes = Math.ceil(step / bytesPerChunk) * 4
     for (let i = 0; i < buffersPerStream && plan.start + i * step < plan.end; i++) buffers.push(pool.take(step + sumBytes))

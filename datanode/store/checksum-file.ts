@@ -8,7 +8,7 @@
 //   12  u32      CRC32C of the twelve bytes before
 //   16  4 bytes big-endian for every chunk of the block; the last chunk may be short
 import zlib from 'node:zlib'
-import { crc32c, firstBadChunk } from '../../common/checksum.ts'
+import { carriedChunkMax, crc32c, joinedChecksum } from '../../common/checksum.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { ChecksumType } from '../../proto/ports.ts'
 import type { Checksummer } from '../core/packet-receiver.ts'
@@ -29,7 +29,7 @@ export function checksummer(type: number, bytesPerChunk: number): Checksummer {
   }
   switch (type) {
     case ChecksumType.CHECKSUM_CRC32C:
-      return { type, bytesPerChunk, crc: crc32c, firstBadChunk }
+      return { type, bytesPerChunk, crc: crc32c, joined: bytesPerChunk <= carriedChunkMax ? joinedChecksum : undefined }
     case ChecksumType.CHECKSUM_CRC32:
       return { type, bytesPerChunk, crc: crc32 }
     case ChecksumType.CHECKSUM_NULL:

@@ -43,6 +43,27 @@ export function writeAt(fd: number, data: Uint8Array, position: number): Promise
   })
 }
 
+/** Pieces that one writev may take: IOV_MAX of Linux. */
+const piecesMax = 1024
+
+/** Writes pieces one after another at `position`, in as few calls as possible. */
+export async function writePiecesAt(fd: number, pieces: readonly Uint8Array[], length: number, position: number): Promise<void> {
+  if (pieces.length <= 1) return pieces[0] === undefined ? undefined : writeAt(fd, pieces[0], position)
+  const some = pieces.length > piecesMax ? pieces.slice(0, piecesMax) : pieces
+  const written = await new Promise<number>((resolve, reject) => {
+    fs.writev(fd, some, position, (error, bytes) => (error ? reject(diskError(error)) : resolve(bytes)))
+  })
+  if (written === length) return
+  // A short write: go on after what was taken.
+  let skip = written
+  const rest: Uint8Array[] = []
+  for (const piece of pieces) {
+    if (skip < piece.length) rest.push(skip > 0 ? piece.subarray(skip) : piece)
+    skip = Math.max(0, skip - piece.length)
+  }
+  return writePiecesAt(fd, rest, length - written, position + written)
+}
+
 /** Makes the names in a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
   const fd = await openFile(path, 'r')

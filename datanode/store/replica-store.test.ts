@@ -38,7 +38,7 @@ const request: WriteRequest = { stage: WriteStage.WRITE_SETUP_CREATE, blockId, g
 
 async function write(writer: ReplicaWriter, data: Uint8Array, from = 0): Promise<void> {
   const part = data.subarray(from)
-  await writer.write({ data: part, at: from, checksums: chunkChecksums(part, 512), chunk: from / 512 })
+  await writer.write({ data: [part], length: part.length, at: from, checksums: chunkChecksums(part, 512), chunk: from / 512 })
   writer.acknowledge(data.length)
 }
 
@@ -322,11 +322,11 @@ describe('going on with a replica', () => {
   it('takes an open replica from its writer, cut to what was acknowledged', async () => {
     const store = await open(temporary())
     const first = await store.openWriter(request)
-    await first.write({ data: data.subarray(0, 1000), at: 0, checksums: chunkChecksums(data.subarray(0, 1000), 512), chunk: 0 })
+    await first.write({ data: [data.subarray(0, 700), data.subarray(700, 1000)], length: 1000, at: 0, checksums: chunkChecksums(data.subarray(0, 1000), 512), chunk: 0 })
     first.acknowledge(700)
     const second = await store.openWriter({ ...request, stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1002, minBytes: 600, maxBytes: 2000 })
     await first.evicted
-    await expect(first.write({ data, at: 1000, checksums: new Uint8Array(0), chunk: 1 })).rejects.toMatchObject({ code: 'REPLICA_STATE' })
+    await expect(first.write({ data: [data], length: data.length, at: 1000, checksums: new Uint8Array(0), chunk: 1 })).rejects.toMatchObject({ code: 'REPLICA_STATE' })
     expect(second).toMatchObject({ startLength: 700, genstamp: 1002 })
     await second.finalize(async () => {})
     expect(await verifyReplica(store, { blockId, genstamp: 1002 })).toMatchObject({ ok: true, length: 700 })

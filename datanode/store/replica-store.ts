@@ -198,7 +198,7 @@ export class ReplicaStore {
   async adopt(writer: ReplicaWriter): Promise<void> {
     const replica = this.#replicas.get(writer.blockId)
     assert(replica !== undefined && replica.writer === writer && replica.state === ReplicaState.REPLICA_TEMPORARY, 'only a copy being received can be adopted')
-    await writer.write({ data: new Uint8Array(0), at: replica.length, checksums: new Uint8Array(0), chunk: 0 })
+    await writer.write({ data: [], length: 0, at: replica.length, checksums: new Uint8Array(0), chunk: 0 })
     const [data, checksums] = [this.dataPath(replica), this.checksumPath(replica)]
     replica.state = ReplicaState.REPLICA_RBW
     replica.visible = replica.length

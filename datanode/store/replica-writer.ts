@@ -6,7 +6,7 @@ import type { ReplicaWriter } from '../core/replica.ts'
 import { headerBytes } from './checksum-file.ts'
 import { makeDurable } from './durability.ts'
 import type { DurabilityStep } from './durability.ts'
-import { closeFile, syncFile, syncFileData, writeAt } from './files.ts'
+import { closeFile, syncFile, syncFileData, writeAt, writePiecesAt } from './files.ts'
 
 /** What the store does for a writer: space, names, and who hears of it. */
 export interface WriterHost {
@@ -147,13 +147,13 @@ export class FileReplicaWriter implements ReplicaWriter {
 
   async #write(placement: Placement): Promise<void> {
     if (this.#closing) throw closedError(this.#host)
-    const { data, at, checksums, chunk } = placement
-    if (data.length === 0) return
+    const { data, length, at, checksums, chunk } = placement
+    if (length === 0) return
     assert(at === this.#length, () => `block ${this.#host.blockId}: bytes for ${at} after ${this.#length}`)
-    this.#host.reserve(data.length + checksums.length)
-    await Promise.all([writeAt(this.#data, data, at), writeAt(this.#checksums, checksums, headerBytes + chunk * 4)])
-    this.#length += data.length
-    this.#dirty += data.length
+    this.#host.reserve(length + checksums.length)
+    await Promise.all([writePiecesAt(this.#data, data, length, at), writeAt(this.#checksums, checksums, headerBytes + chunk * 4)])
+    this.#length += length
+    this.#dirty += length
     this.#host.received(this.#length)
     if (this.#dirty >= writeBackBytes) this.startSync()
   }

@@ -1,5 +1,7 @@
 // Reads a whole replica against its stored checksums.
+import { firstBadChunk } from '../../common/checksum.ts'
 import { isQuarryError } from '../../common/errors.ts'
+import { ChecksumType } from '../../proto/ports.ts'
 import type { ReplicaId } from '../core/replica.ts'
 import { packetDataBytes } from '../core/read-plan.ts'
 import { ReplicaReader } from './replica-reader.ts'
@@ -43,7 +45,7 @@ export async function verifyReplica(store: ReplicaStore, id: ReplicaId): Promise
 export function firstBad(reader: ReplicaReader, data: Uint8Array, sums: Buffer): number {
   const { bytesPerChunk, crc } = reader.sum
   if (crc === undefined) return -1
-  if (reader.sum.firstBadChunk !== undefined) return reader.sum.firstBadChunk(data, sums, bytesPerChunk)
+  if (reader.sum.type === ChecksumType.CHECKSUM_CRC32C) return firstBadChunk(data, sums, bytesPerChunk)
   for (let from = 0, i = 0; from < data.length; from += bytesPerChunk, i++) {
     if (crc(data.subarray(from, Math.min(data.length, from + bytesPerChunk))) !== sums.readUInt32BE(i * 4)) return i
   }

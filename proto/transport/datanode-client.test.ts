@@ -49,7 +49,7 @@ describe('writeBlock', () => {
       const stream = client.writeBlock({ poolId: 'BP-1' })
       const data = Buffer.alloc(1024 * 1024, 7)
       for (let seqno = 0; seqno < 3; seqno++) await stream.send({ seqno, offset: seqno * data.length, data })
-      await stream.forward(encodePacketFrame({ seqno: 3, last: true }))
+      await stream.forward({ parts: [encodePacketFrame({ seqno: 3, last: true })] })
       stream.end()
       const replies: WriteReply[] = []
       for await (const reply of stream.replies) replies.push(reply)

@@ -5,10 +5,10 @@
 // not be one: Node's http2 stops reading from a connection while its own write there waits, so with bulk both ways each end waits
 // for the other to read, for ever. (node_http2.cc, OnDataChunkReceived: "receive paused" while a write is in progress.)
 //
-// Memory of one stream here: the http2 window (streamWindowBytes) at most, two messages decoded ahead of the consumer, and two
-// outgoing messages.
+// Memory of one stream here: the http2 window (streamWindowBytes) at most, two messages ahead of the consumer, and two outgoing
+// messages.
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
-import type { CallOptions as GrpcCallOptions, ClientDuplexStream } from '@grpc/grpc-js'
+import type { CallOptions as GrpcCallOptions } from '@grpc/grpc-js'
 import { QuarryError } from '../../common/errors.ts'
 import { messageBytesMax } from '../../common/limits.ts'
 import { codec } from '../codec.ts'
@@ -18,11 +18,12 @@ import type {
   InitReplicaRecoveryRequest, Packet, ReadFrame, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteHeader,
   WriteReply,
 } from '../gen/messages.ts'
+import { BulkConnection } from './bulk-client.ts'
+import { joined } from './bulk-stream.ts'
+import type { BulkStream, Message } from './bulk-stream.ts'
 import { decodeReadFrame, encodeWriteHeader, packetFrame } from './packet-codec.ts'
-import type { OutgoingMessage, Received } from './packet-codec.ts'
-import { streamWindowBytes } from './server.ts'
+import type { Received } from './packet-codec.ts'
 import { errorOf } from './status.ts'
-import { Inbox, Outbox } from './streams.ts'
 
 export interface DatanodeCallOptions {
   readonly signal?: AbortSignal | undefined
@@ -34,8 +35,8 @@ export interface DatanodeCallOptions {
 export interface WriteStream {
   /** Sends a packet; resolves when there is room for the next. The packet's bytes must not change until it is acknowledged. */
   send(packet: Init<Packet>): Promise<void>
-  /** Hands on a frame as it was received. */
-  forward(frame: Uint8Array): Promise<void>
+  /** Hands on a frame as it was received, in pieces. */
+  forward(frame: { readonly parts: readonly Uint8Array[] }): Promise<void>
   /** No more packets. */
   end(): void
   /** Gives the call up; `replies` ends with CANCELLED. Idempotent. */
@@ -59,7 +60,6 @@ const unaryDeadlineMs = 60_000
 const channelOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
   'grpc.max_send_message_length': messageBytesMax,
-  'grpc-node.flow_control_window': streamWindowBytes,
   'grpc.enable_http_proxy': 0,
   // A call that failed is decided on by the pipeline or the reader, which know what was acknowledged.
   'grpc.enable_retries': 0,
@@ -97,7 +97,8 @@ export class DatanodeClients {
 }
 
 const service = '/quarry.v1.Datanode/'
-const asIs = (message: OutgoingMessage): Buffer => message as unknown as Buffer
+/** Replies are small: a writer that is busy sending may leave many unread. */
+const repliesAhead = 64
 const writeReply = codec('WriteReply')
 const readRequest = codec('ReadRequest')
 const unary = {
@@ -110,38 +111,41 @@ const unary = {
 
 class GrpcDatanodeClient implements DatanodeClient {
   /** Carries bulk to the datanode. */
-  readonly #up: Client
-  /** Carries bulk from the datanode, and the calls that answer once. */
-  readonly #down: Client
+  readonly #up: BulkConnection
+  /** Carries bulk from the datanode. */
+  readonly #down: BulkConnection
+  /** Calls that answer once. */
+  readonly #calls: Client
   readonly #peer: string
 
   constructor(address: string) {
     this.#peer = `datanode ${address}`
-    this.#up = new Client(address, credentials.createInsecure(), channelOptions)
-    this.#down = new Client(address, credentials.createInsecure(), channelOptions)
+    this.#up = new BulkConnection(address, this.#peer)
+    this.#down = new BulkConnection(address, this.#peer)
+    this.#calls = new Client(address, credentials.createInsecure(), channelOptions)
   }
 
   writeBlock(header: Init<WriteHeader>, options: DatanodeCallOptions = {}): WriteStream {
-    const call: ClientDuplexStream<OutgoingMessage, WriteReply> = this.#up.makeBidiStreamRequest(`${service}WriteBlock`, asIs, writeReply.decode, new Metadata())
-    const outbox = new Outbox<OutgoingMessage>(call, this.#peer)
-    const replies = new Inbox<WriteReply>(call, { peer: this.#peer, readAhead: 64 })
-    call.once('status', cancelOn(options.signal, call))
-    void outbox.send(encodeWriteHeader(header)).catch(() => {
+    const call = this.#up.open(`${service}WriteBlock`, { signal: options.signal, readAhead: repliesAhead })
+    call.send([encodeWriteHeader(header)]).catch(() => {
       // The failure reaches the caller through `replies`.
     })
     return {
-      send: (packet) => outbox.send(packetFrame(packet)),
-      forward: (frame) => outbox.send(frame as Buffer),
-      end: () => outbox.end(),
+      send: (packet) => call.send(packetFrame(packet)),
+      forward: (frame) => call.send(frame.parts),
+      end: () => call.end(),
       cancel: () => call.cancel(),
-      replies,
+      replies: decoded(call, (message) => writeReply.decode(joined(message))),
     }
   }
 
   readBlock(request: Init<ReadRequest>, options: DatanodeCallOptions = {}): AsyncIterable<Received<ReadFrame>> {
-    const call = this.#down.makeServerStreamRequest(`${service}ReadBlock`, readRequest.encode, decodeReadFrame, request, new Metadata())
-    call.once('status', cancelOn(options.signal, call))
-    return new Inbox<Received<ReadFrame>>(call, { peer: this.#peer })
+    const call = this.#down.open(`${service}ReadBlock`, { signal: options.signal })
+    call.send([readRequest.encode(request)]).catch(() => {
+      // The failure reaches the caller through the frames.
+    })
+    call.end()
+    return decoded(call, (message) => decodeReadFrame(joined(message)))
   }
 
   replicaInfo(request: Init<ReplicaInfoRequest>, options?: DatanodeCallOptions): Promise<ReplicaInfoReply> {
@@ -167,18 +171,42 @@ class GrpcDatanodeClient implements DatanodeClient {
   close(): void {
     this.#up.close()
     this.#down.close()
+    this.#calls.close()
   }
 
   #unary<Q, R>(method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } }, request: Q, options: DatanodeCallOptions = {}): Promise<R> {
     return new Promise((resolve, reject) => {
       const limits: GrpcCallOptions = { deadline: Date.now() + (options.deadlineMs ?? unaryDeadlineMs) }
-      const call = this.#down.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
+      const call = this.#calls.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
         release()
         if (error) reject(errorOf(error, this.#peer))
         else resolve(reply as R)
       })
       const release = cancelOn(options.signal, call)
     })
+  }
+}
+
+/** The messages of a call, decoded when asked for. */
+function decoded<T>(call: BulkStream, decode: (message: Message) => T): AsyncIterableIterator<T> {
+  return {
+    async next() {
+      const next = await call.next()
+      if (next.done) return { done: true, value: undefined }
+      try {
+        return { done: false, value: decode(next.value as Message) }
+      } catch (error) {
+        call.cancel()
+        throw error
+      }
+    },
+    async return() {
+      await call.return()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codec } from '../codec.ts'
-import { decodeReadFrame, decodeWriteFrame, encodePacketFrame, encodeReadHeader, encodeWriteHeader, packetFrame } from './packet-codec.ts'
+import { decodePacketParts, decodeReadFrame, decodeWriteFrame, encodePacketFrame, encodeReadHeader, encodeWriteHeader, packetFrame } from './packet-codec.ts'
 
 const reference = codec('WriteFrame')
 
@@ -43,13 +43,24 @@ describe('packet frames', () => {
     expect(encodePacketFrame({ ...packet, seqno: -1 })).toEqual(reference.encode({ packet: { ...packet, seqno: -1 } }))
   })
 
-  it('copy themselves into a message exactly as the buffer would', () => {
-    fc.assert(fc.property(packets, (packet) => {
-      const parts = packetFrame(packet)
-      const out = Buffer.alloc(parts.length + 5)
-      parts.copy(out, 5)
-      expect(out.subarray(5)).toEqual(encodePacketFrame(packet))
-    }), { numRuns: 100 })
+  it('are sent as pieces that leave the data where it is', () => {
+    const data = Buffer.from('abc')
+    const pieces = packetFrame({ seqno: 1, data })
+    expect(pieces[1]).toBe(data)
+    expect(Buffer.concat(pieces)).toEqual(encodePacketFrame({ seqno: 1, data }))
+  })
+
+  it('are taken from a message in pieces, wherever it was cut', () => {
+    fc.assert(fc.property(packets, fc.integer({ min: 1, max: 900 }), fc.boolean(), (packet, first, foreign) => {
+      const bytes = foreign ? reference.encode({ packet }) : encodePacketFrame(packet)
+      const parts: Buffer[] = []
+      for (let at = 0, size = first; at < bytes.length; at += size, size = 100) parts.push(bytes.subarray(at, Math.min(bytes.length, at + size)))
+      const decoded = decodePacketParts({ parts, length: bytes.length })!
+      expect(decoded.length).toBe(packet.data.length)
+      expect(plain({ ...decoded, data: Buffer.concat(decoded.data) })).toEqual(plain(packet))
+    }), { numRuns: 500 })
+    const header = encodeWriteHeader({ poolId: 'P' })
+    expect(decodePacketParts({ parts: [header], length: header.length })).toBeUndefined()
   })
 
   it('hand out views, not copies', () => {

@@ -10,6 +10,8 @@
 import { QuarryError } from '../../common/errors.ts'
 import { codec } from '../codec.ts'
 import type { Init } from '../codec.ts'
+import { joined } from './bulk-stream.ts'
+import type { Message } from './bulk-stream.ts'
 import type { Packet, ReadFrame, ReadHeader, WriteFrame, WriteHeader } from '../gen/messages.ts'
 
 /** A frame in, with the message it came in. */
@@ -79,18 +81,18 @@ function malformed(what: string): QuarryError {
 }
 
 /** Everything before the data of a packet frame. */
-function packetHead(packet: Init<Packet>, data: Uint8Array): Buffer {
+function packetHead(packet: Init<Packet>, dataLength: number): Buffer {
   const seqno = packet.seqno ?? 0
   const offset = packet.offset ?? 0
   const checksums = packet.checksums ?? noBytes
-  let size = data.length
+  let size = dataLength
   if (seqno !== 0) size += 1 + varintSize(seqno)
   if (offset !== 0) size += 1 + varintSize(offset)
   if (checksums.length > 0) size += 1 + varintSize(checksums.length) + checksums.length
   if (packet.last) size += 2
   if (packet.sync) size += 2
-  if (data.length > 0) size += 1 + varintSize(data.length)
-  const head = Buffer.allocUnsafe(1 + varintSize(size) + size - data.length)
+  if (dataLength > 0) size += 1 + varintSize(dataLength)
+  const head = Buffer.allocUnsafe(1 + varintSize(size) + size - dataLength)
   head[0] = 0x12
   let at = writeVarint(head, 1, size)
   if (seqno !== 0) {
@@ -117,42 +119,23 @@ function packetHead(packet: Init<Packet>, data: Uint8Array): Buffer {
     head[at + 1] = 1
     at += 2
   }
-  if (data.length > 0) {
+  if (dataLength > 0) {
     head[at] = 0x32
-    writeVarint(head, at + 1, data.length)
+    writeVarint(head, at + 1, dataLength)
   }
   return head
 }
 
-/** What grpc-js asks of a serialised message before it copies it behind the five bytes of its own frame. */
-export interface OutgoingMessage {
-  readonly length: number
-  readonly byteLength: number
-  copy(target: Uint8Array, at: number): number
-}
-
-/** A packet frame that copies its data once, into grpc-js's own buffer. The data must stay as it is until it was sent. */
-export function packetFrame(packet: Init<Packet>): OutgoingMessage {
+/** A packet frame as pieces to send; the data is not copied. */
+export function packetFrame(packet: Init<Packet>): readonly Uint8Array[] {
   const data = packet.data ?? noBytes
-  const head = packetHead(packet, data)
-  const length = head.length + data.length
-  return {
-    length,
-    byteLength: length,
-    copy(target, at) {
-      target.set(head, at)
-      target.set(data, at + head.length)
-      return length
-    },
-  }
+  const head = packetHead(packet, data.length)
+  return data.length === 0 ? [head] : [head, data]
 }
 
 /** A packet frame as one buffer. */
 export function encodePacketFrame(packet: Init<Packet>): Buffer {
-  const frame = packetFrame(packet)
-  const out = Buffer.allocUnsafe(frame.length)
-  frame.copy(out, 0)
-  return out
+  return Buffer.concat(packetFrame(packet))
 }
 
 /** The packet inside bytes[from, to); its byte fields are views. */
@@ -254,6 +237,53 @@ export function encodeWriteHeader(header: Init<WriteHeader>): Buffer {
 
 export function encodeReadHeader(header: Init<ReadHeader>): Buffer {
   return readFrame.encode({ header })
+}
+
+/** A packet whose data is the pieces it came in. */
+export interface PacketParts {
+  readonly seqno: number
+  readonly offset: number
+  readonly checksums: Uint8Array
+  readonly last: boolean
+  readonly sync: boolean
+  readonly data: readonly Uint8Array[]
+  /** Bytes of data in all. */
+  readonly length: number
+}
+
+/**
+ * The packet of a message that came in pieces, its data left where it is; undefined when the message is a header frame.
+ *
+ * Our own encoder puts the data last and everything before it fits the first piece, or nearly: only that much is put together.
+ * A packet of another shape is put together whole.
+ */
+export function decodePacketParts(message: Message): PacketParts | undefined {
+  const [first] = message.parts
+  const head = first !== undefined && message.parts.length > 1 ? dataField(first, message.length) : undefined
+  if (head === undefined) {
+    const { packet } = decodeWriteFrame(joined(message))
+    return packet === null ? undefined : { ...packet, data: packet.data.length === 0 ? [] : [packet.data], length: packet.data.length }
+  }
+  const packet = decodePacket(first!, head.packetAt, head.dataTagAt)
+  const length = message.length - head.dataAt
+  return { ...packet, data: head.dataAt < first!.length ? [first!.subarray(head.dataAt), ...message.parts.slice(1)] : message.parts.slice(1), length }
+}
+
+/** Where the last field, the data, begins, if it is all that the pieces after this one hold. */
+function dataField(first: Buffer, messageLength: number): { packetAt: number; dataTagAt: number; dataAt: number } | undefined {
+  const cursor = { at: 1 }
+  if (first.length < 16 || first[0] !== 0x12 || readVarint(first, cursor) + cursor.at !== messageLength) return undefined
+  const packetAt = cursor.at
+  // A field may end beyond this piece: everything is looked at before it is taken.
+  while (cursor.at + 11 <= first.length) {
+    const dataTagAt = cursor.at
+    const tag = readVarint(first, cursor)
+    if (tag === 0x32) return readVarint(first, cursor) + cursor.at === messageLength ? { packetAt, dataTagAt, dataAt: cursor.at } : undefined
+    if (tag === 0x1a) cursor.at += readVarint(first, cursor)
+    else if (tag === 0x08 || tag === 0x10 || tag === 0x20 || tag === 0x28) readVarint(first, cursor)
+    else return undefined
+  }
+  return undefined
 }
 
 export function decodeWriteFrame(bytes: Buffer): Received<WriteFrame> {

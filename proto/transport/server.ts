@@ -11,6 +11,8 @@ import { assert } from '../../common/assert.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { messageBytesMax } from '../../common/limits.ts'
 import type { serviceDefinition } from '../codec.ts'
+import { serveBulk } from './bulk-server.ts'
+import type { BulkHandler } from './bulk-server.ts'
 
 /** Window of one stream: what a sender may have under way before the receiver has consumed anything. */
 export const streamWindowBytes = 8 * 1024 * 1024
@@ -27,6 +29,8 @@ const keepaliveTimeoutMs = 20_000
 if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE)
 
 export interface GrpcServer {
+  /** Serves a streaming method without grpc-js (bulk-stream.ts); `path` is such as /quarry.v1.Datanode/WriteBlock. */
+  addBulk(path: string, handler: BulkHandler): void
   /** Adds a service; `handlers` has one function for each method, in grpc-js's form. */
   add(definition: ReturnType<typeof serviceDefinition>, handlers: Readonly<Record<string, unknown>>): void
   /** Listens and answers the port. Throws IN_USE when the port is taken. */
@@ -53,8 +57,10 @@ export function createGrpcServer(): GrpcServer {
   })
   const http2Servers: http2.Http2Server[] = []
   const sessions = new Set<http2.ServerHttp2Session>()
+  const bulk = new Map<string, BulkHandler>()
   widenWindows(server as unknown as ServerInside, (made) => {
     http2Servers.push(made)
+    takeBulk(made, bulk)
     made.on('session', (session) => {
       sessions.add(session)
       session.once('close', () => sessions.delete(session))
@@ -78,6 +84,7 @@ export function createGrpcServer(): GrpcServer {
     add(definition, handlers) {
       server.addService(definition as unknown as ServiceDefinition, handlers as UntypedServiceImplementation)
     },
+    addBulk: (path, handler) => void bulk.set(path, handler),
     listen: (host, port) => listen(server, host, port),
     async drain(ms) {
       let timer: NodeJS.Timeout | undefined
@@ -102,6 +109,16 @@ function widenWindows(inside: ServerInside, onMade: (made: http2.Http2Server) =>
     onMade(made)
     return made
   }
+}
+
+/** Puts the bulk methods before grpc-js's own handler of streams. */
+function takeBulk(made: http2.Http2Server, bulk: ReadonlyMap<string, BulkHandler>): void {
+  const others = made.listeners('stream') as ((...args: unknown[]) => void)[]
+  assert(others.length === 1, 'grpc-js handles the streams of its http2 server in one place')
+  made.removeAllListeners('stream')
+  made.on('stream', (stream, headers, ...rest) => {
+    if (!serveBulk(bulk, stream, headers)) for (const other of others) other.call(made, stream, headers, ...rest)
+  })
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

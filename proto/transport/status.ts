@@ -1,4 +1,5 @@
 // A QuarryError as a gRPC status and back. The code travels in metadata; the status number is for foreign tools.
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { Metadata, status as Status } from '@grpc/grpc-js'
 import type { ServiceError, StatusObject } from '@grpc/grpc-js'
 import { errorTable, isErrorCode, QuarryError, toQuarryError } from '../../common/errors.ts'
@@ -51,4 +52,24 @@ function detailsOf(metadata: Metadata | undefined): ErrorDetails {
   } catch {
     return {}
   }
+}
+
+/** The same as http2 trailers, for calls that do not pass through grpc-js; without an error the call went well. */
+export function trailersOf(thrown: unknown): OutgoingHttpHeaders {
+  if (thrown === undefined) return { 'grpc-status': 0 }
+  const { code, details, metadata } = statusOf(thrown)
+  return { 'grpc-status': code, 'grpc-message': encodeURI(details), ...(metadata.toHttp2Headers() as OutgoingHttpHeaders) }
+}
+
+/** The error that trailers tell of, if any. */
+export function errorOfTrailers(headers: IncomingHttpHeaders, peer: string): QuarryError | undefined {
+  const code = Number(headers['grpc-status'] ?? Status.UNKNOWN)
+  if (code === Status.OK) return undefined
+  let details = String(headers['grpc-message'] ?? '')
+  try {
+    details = decodeURI(details)
+  } catch {
+    // Not encoded as it should be: better the raw text than none.
+  }
+  return errorOf({ code, details, metadata: Metadata.fromHttp2Headers(headers) }, peer)
 }

@@ -1,0 +1,97 @@
+// Connections for bulk calls: one http2 session to a peer, made when first used and again after it broke.
+import http2 from 'node:http2'
+import { QuarryError } from '../../common/errors.ts'
+import { BulkStream } from './bulk-stream.ts'
+import { frameBytesMax, sessionWindowBytes, streamWindowBytes } from './server.ts'
+import { errorOfTrailers } from './status.ts'
+
+/** A peer that does not accept a connection within this time is treated as gone. */
+const connectMs = 5_000
+/** An open connection is probed this often, and given up when a probe is not answered in time: a peer that lost its power says nothing. */
+const pingMs = 20_000
+const pingTimeoutMs = 20_000
+
+export class BulkConnection {
+  readonly #address: string
+  readonly #peer: string
+  #session: http2.ClientHttp2Session | undefined
+  #calls = 0
+
+  constructor(address: string, peer: string) {
+    this.#address = address
+    this.#peer = peer
+  }
+
+  /** Starts a call. That it could not be started is told by its first read. */
+  open(path: string, options: { readonly signal?: AbortSignal | undefined; readonly readAhead?: number } = {}): BulkStream {
+    const session = (this.#session ??= this.#connect())
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
+    if (this.#calls++ === 0) session.ref()
+    let gotStatus = () => {}
+    const status = new Promise<void>((resolve) => (gotStatus = resolve))
+    const call = new BulkStream(stream, { peer: this.#peer, status, ...(options.readAhead !== undefined && { readAhead: options.readAhead }) })
+    const ended = (headers: http2.IncomingHttpHeaders) => {
+      const error = errorOfTrailers(headers, this.#peer)
+      if (error !== undefined) call.fail(error)
+      gotStatus()
+      // The server is done; what we might still send is of no use to it.
+      call.end()
+    }
+    stream.once('response', (headers) => {
+      if (headers['grpc-status'] !== undefined) ended(headers)
+      else if (headers[':status'] !== 200) call.fail(new QuarryError('UNAVAILABLE', `${this.#peer} answered with HTTP status ${String(headers[':status'])}: is it a datanode?`))
+    })
+    stream.once('trailers', ended)
+    stream.once('error', (error: NodeJS.ErrnoException) => call.fail(this.#unreachable(error)))
+    const cancel = () => {
+      call.fail(new QuarryError('CANCELLED', 'The call was cancelled.'))
+      call.cancel()
+    }
+    stream.once('close', () => {
+      options.signal?.removeEventListener('abort', cancel)
+      if (session.destroyed) call.fail(this.#unreachable(undefined))
+      gotStatus()
+      if (--this.#calls === 0 && !session.destroyed) session.unref()
+    })
+    if (options.signal?.aborted) queueMicrotask(cancel)
+    else options.signal?.addEventListener('abort', cancel, { once: true })
+    return call
+  }
+
+  close(): void {
+    this.#session?.destroy()
+    this.#session = undefined
+  }
+
+  #connect(): http2.ClientHttp2Session {
+    const session = http2.connect(`http://${this.#address}`, {
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      settings: { initialWindowSize: streamWindowBytes, maxFrameSize: frameBytesMax, enablePush: false },
+    })
+    const late = setTimeout(() => session.destroy(new Error('no connection in time')), connectMs)
+    const forget = () => {
+      clearTimeout(late)
+      clearInterval(pings)
+      if (this.#session === session) this.#session = undefined
+    }
+    session.once('connect', () => {
+      clearTimeout(late)
+      session.setLocalWindowSize(sessionWindowBytes)
+    })
+    const pings = setInterval(() => {
+      if (session.connecting || session.destroyed || this.#calls === 0) return
+      const unanswered = setTimeout(() => session.destroy(new Error('the connection went silent')), pingTimeoutMs).unref()
+      session.ping(() => clearTimeout(unanswered))
+    }, pingMs).unref()
+    // Calls hear of a broken session through their own streams.
+    session.on('error', forget)
+    session.once('goaway', forget)
+    session.once('close', forget)
+    session.unref()
+    return session
+  }
+
+  #unreachable(cause: NodeJS.ErrnoException | undefined): QuarryError {
+    return new QuarryError('UNAVAILABLE', `${this.#peer} cannot be reached: ${cause?.message ?? 'the connection broke'}`, {}, { cause })
+  }
+}
