@@ -2,10 +2,13 @@
 //
 // Start-up time is felt with every `quarry ls`, so no package is imported here; commander comes with the commands that use it.
 import { QuarryError } from '../common/errors.ts'
-import { reportFailure } from './output/errors.ts'
+import { exitCodes, reportFailure } from './output/errors.ts'
 import { commandNames, directCommands, programHelp, registeredCommands } from './program.ts'
 import type { GlobalOptions } from './program.ts'
 import { plainVerbs } from './shell/plain-verbs.ts'
+
+/** Hadoop's exit code for a wrong command line. */
+const hadoopUsage = 255
 
 interface Invocation {
   readonly globals: GlobalOptions
@@ -42,10 +45,20 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
     return 0
   }
   const direct = Object.hasOwn(directCommands, command) ? directCommands[command] : undefined
-  if (direct) return (await direct.load()).run(words, globals)
+  if (direct) return runDirect(direct, words, globals)
   if (Object.hasOwn(plainVerbs, command)) return (await import('./commands/verbs.ts')).run(command, words, globals)
   if (Object.hasOwn(registeredCommands, command)) return runRegistered(command, words, globals)
   throw await unknownCommand(command)
+}
+
+/** Hadoop's commands answer 255 where the others answer 2. */
+async function runDirect(command: (typeof directCommands)[string], words: readonly string[], globals: GlobalOptions): Promise<number> {
+  try {
+    return await (await command.load()).run(words, globals)
+  } catch (error) {
+    const code = reportFailure(error, { json: globals.json ?? false })
+    return code === exitCodes.usage ? hadoopUsage : code
+  }
 }
 
 async function showHelp(command: string | undefined, words: readonly string[]): Promise<number | undefined> {

@@ -220,6 +220,8 @@ describe('bad input is one line that says what to do', () => {
       /^\{"error":\{"verb":"cat","code":"NOT_FOUND","message":"`\/missing': No such file or directory"\}\}\n$/,
     ],
     [['--json', 'lss'], 2, /^\{"error":\{"code":"INVALID_ARGUMENT",/],
+    [['dfs', '-conf', 'no-such-file', '-ls'], 255, /^quarry: Cannot read the configuration file no-such-file: /],
+    [['dfs', '-D', 'dfs.bytes-per-checksum=1024', '-ls'], 1, /^quarry: dfs\.bytes-per-checksum=1024: Quarry writes 512 bytes a checksum/],
     [['dfs', '-setfacl', '-m', 'user:a:r', '/x'], 1, /^setfacl: Quarry does not support access control lists yet\.\n$/],
     [['dfsadmin', '-saveNamespace'], 255, /^saveNamespace: Quarry does not support this yet\.\n$/],
     [['fsck', '/', '-move'], 255, /^fsck: Quarry does not support -move yet\.\n$/],
