@@ -175,9 +175,9 @@ export class Sandbox implements AsyncDisposable {
 /** Ends every process of the cluster in a directory, at once. */
 async function killCluster(dir: string): Promise<void> {
   const running = readRunning(dir)
-  for (const identity of running === undefined ? [] : [running.supervisor, ...running.roles]) {
-    if (identity.pid !== process.pid && signalProcess(identity, 'SIGKILL')) await waitForExit(identity, withinMs)
-  }
+  const others = running === undefined ? [] : [running.supervisor, ...running.roles].filter((identity) => identity.pid !== process.pid)
+  const killed = others.filter((identity) => signalProcess(identity, 'SIGKILL'))
+  await Promise.all(killed.map((identity) => waitForExit(identity, withinMs)))
 }
 
 /** A seed that is printed, so that a failed run can be repeated with QUARRY_TEST_SEED. */
