@@ -11,6 +11,7 @@ let uri = ''
 
 beforeAll(async () => {
   uri = (await sandbox.up()).uri
+  await ok(['mkdir', '-p', '/flags/a'])
 })
 
 afterAll(async () => {
