@@ -63,6 +63,14 @@ describe('packet frames', () => {
     expect(decodePacketParts({ parts: [header], length: header.length })).toBeUndefined()
   })
 
+  it('leave the data of a message in pieces where it is', () => {
+    const bytes = encodePacketFrame({ seqno: 3, offset: 1024, checksums: Buffer.alloc(64), data: Buffer.alloc(8192, 7) })
+    const parts = [bytes.subarray(0, 200), bytes.subarray(200, 5000), bytes.subarray(5000)]
+    const { data, checksums } = decodePacketParts({ parts, length: bytes.length })!
+    expect(data).toHaveLength(3)
+    for (const view of [...data, checksums]) expect(view.buffer).toBe(bytes.buffer)
+  })
+
   it('hand out views, not copies', () => {
     const bytes = encodePacketFrame({ seqno: 1, offset: 512, checksums: Buffer.alloc(4), data: Buffer.alloc(512, 1) })
     const { packet } = decodeReadFrame(bytes)

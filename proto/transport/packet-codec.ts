@@ -279,8 +279,10 @@ function dataField(first: Buffer, messageLength: number): { packetAt: number; da
     const dataTagAt = cursor.at
     const tag = readVarint(first, cursor)
     if (tag === 0x32) return readVarint(first, cursor) + cursor.at === messageLength ? { packetAt, dataTagAt, dataAt: cursor.at } : undefined
-    if (tag === 0x1a) cursor.at += readVarint(first, cursor)
-    else if (tag === 0x08 || tag === 0x10 || tag === 0x20 || tag === 0x28) readVarint(first, cursor)
+    if (tag === 0x1a) {
+      const length = readVarint(first, cursor)
+      cursor.at += length
+    } else if (tag === 0x08 || tag === 0x10 || tag === 0x20 || tag === 0x28) readVarint(first, cursor)
     else return undefined
   }
   return undefined
