@@ -44,7 +44,15 @@ module.exports = {
     only('datanode', ['^common/', '^proto/'], 'Namenode, datanode and client meet in proto/ports.ts.'),
     only('client', ['^common/', '^proto/']),
     only('compute', ['^common/', '^proto/', '^client/index\\.ts$']),
-    only('cli', ['^common/', '^client/(index|types)\\.ts$', '^compute/index\\.ts$', '^(namenode|datanode)/main\\.ts$', '^compute/.*main\\.ts$', '^proto/version\\.ts$', '^bench/']),
+    only('cli', [
+      '^common/',
+      '^client/(index|types)\\.ts$',
+      '^compute/index\\.ts$',
+      '^(namenode|datanode)/main\\.ts$',
+      '^compute/.*main\\.ts$',
+      '^proto/version\\.ts$',
+      '^bench/',
+    ]),
     {
       name: 'roles-start-in-commands',
       comment: 'Only the commands (and the embedded cluster they start) know the roles; the rest of the shell is a client.',
@@ -81,7 +89,12 @@ module.exports = {
     packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$', '^datanode/workers/namenode-session\\.ts$']),
     packageOnlyIn('commander', 'commander', ['^cli/']),
     packageOnlyIn('sql-engine', '@duckdb/[^/]+|hyparquet', ['^compute/', '^cli/commands/demo', '^cli/demo/']),
-    { name: 'declared-packages', severity: 'error', from: { pathNot: [tests, '^(test|bench|scripts)/', 'vitest\\.config\\.ts$'] }, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] } },
+    {
+      name: 'declared-packages',
+      severity: 'error',
+      from: { pathNot: [tests, '^(test|bench|scripts)/', 'vitest\\.config\\.ts$'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
@@ -89,6 +102,10 @@ module.exports = {
     exclude: { path: '^dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+    },
   },
 }

@@ -22,7 +22,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{common,proto,namenode,datanode,client,compute,cli,gateway,bench,scripts}/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/support/**/*.test.ts', 'test/*.test.ts'],
+          include: [
+            '{common,proto,namenode,datanode,client,compute,cli,gateway,bench,scripts}/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+            'test/support/**/*.test.ts',
+            'test/*.test.ts',
+          ],
           exclude: [...never, long],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -92,7 +92,8 @@ async function readFile(fs: FileSystem, file: string, length: number, pattern: B
     for (let done = 0; done < part.length; done += CHUNK) {
       const size = Math.min(CHUNK, part.length - done)
       const from = (at + done) % PERIOD
-      if (pattern.compare(part, done, done + size, from, from + size) !== 0) throw new Error(`wrong data in ${file} after byte ${at + done}`)
+      if (pattern.compare(part, done, done + size, from, from + size) !== 0)
+        throw new Error(`wrong data in ${file} after byte ${at + done}`)
     }
     at += part.length
   }
@@ -102,6 +103,7 @@ async function readFile(fs: FileSystem, file: string, length: number, pattern: B
 export function ioTable(report: IoReport): string {
   const row = (name: string, seconds: string, rate: string, cpu: string): string =>
     `${name.padEnd(6)} ${seconds.padStart(9)} ${rate.padStart(9)} ${cpu.padStart(13)}`
-  const line = (name: string, p: IoPhase): string => row(name, p.seconds.toFixed(2), p.mbPerSecond.toFixed(1), p.clientCpuSeconds.toFixed(2))
+  const line = (name: string, p: IoPhase): string =>
+    row(name, p.seconds.toFixed(2), p.mbPerSecond.toFixed(1), p.clientCpuSeconds.toFixed(2))
   return [row('phase', 'seconds', 'MB/s', 'client cpu s'), line('write', report.write), line('read', report.read)].join('\n') + '\n'
 }

@@ -13,5 +13,7 @@ test('scatters reads over the files as the Java benchmark does', () => {
   const reads = [0, 1, 2, 3, 7, 100, 19_999]
   expect(reads.map((i) => scatter(i, 5000))).toEqual([1360, 4075, 3366, 1025, 760, 3331, 3328])
   expect(reads.map((i) => scatter(i, 1024))).toEqual([748, 841, 389, 941, 589, 863, 671])
-  expect(reads.map((i) => scatter(i, 2_000_000_000))).toEqual([1569741360, 1765244075, 815963366, 1974561025, 1235250760, 1810438331, 1407273328])
+  expect(reads.map((i) => scatter(i, 2_000_000_000))).toEqual([
+    1569741360, 1765244075, 815963366, 1974561025, 1235250760, 1810438331, 1407273328,
+  ])
 })

@@ -44,7 +44,7 @@ export class JavaRandom {
   }
 
   nextBytes(target: Uint8Array): void {
-    for (let i = 0; i < target.length; ) {
+    for (let i = 0; i < target.length;) {
       for (let word = this.next(32), n = Math.min(target.length - i, 4); n > 0; n--, word >>= 8) target[i++] = word
     }
   }

@@ -123,7 +123,8 @@ async function phase(clients: Clients, ops: number, operation: (fs: FileSystem, 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
 
 export function nsTable(report: NsReport): string {
-  const row = (cells: readonly string[]): string => cells.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(i === 3 ? 11 : 9))).join(' ')
+  const row = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(i === 3 ? 11 : 9))).join(' ')
   const lines = [row(['phase', 'ops', 'seconds', 'ops/s', 'p50 ms', 'p99 ms'])]
   for (const [name, p] of Object.entries(report.phases)) {
     lines.push(row([name, `${p.ops}`, p.seconds.toFixed(2), p.opsPerSecond.toFixed(1), p.p50Ms.toFixed(3), p.p99Ms.toFixed(3)]))

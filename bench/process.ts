@@ -9,7 +9,11 @@ export interface Finished {
 }
 
 /** Runs a program to its end. Throws with its last lines when it fails or takes longer than `timeoutMs`. */
-export function run(program: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {}): Promise<Finished> {
+export function run(
+  program: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+): Promise<Finished> {
   const startedMs = performance.now()
   return new Promise((resolve, reject) => {
     execFile(

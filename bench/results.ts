@@ -105,13 +105,29 @@ function page(rows: readonly Stored[]): string {
   ]
   for (const row of rows) {
     const ratio = row.hdfs === undefined ? '' : `${figure(measureOf(row))}x`
-    const cells = [row.part, row.what, row.hdfs === undefined ? '' : figure(row.hdfs), figure(row.ours), row.unit, ratio, bound(row, row.reach), bound(row, row.aim), verdictOf(row)]
+    const cells = [
+      row.part,
+      row.what,
+      row.hdfs === undefined ? '' : figure(row.hdfs),
+      figure(row.ours),
+      row.unit,
+      ratio,
+      bound(row, row.reach),
+      bound(row, row.aim),
+      verdictOf(row),
+    ]
     lines.push(`| ${cells.join(' | ')} |`)
   }
   const notes = rows.filter((row) => row.note !== undefined)
   if (notes.length > 0) lines.push('', '## Notes', '', ...notes.map((row) => `- **${row.what}**: ${row.note}`))
   const missed = rows.filter((row) => verdictOf(row) === 'missed')
-  if (missed.length > 0) lines.push('', '## Misses, and where their time goes', '', ...missed.map((row) => `- **${row.what}**: ${row.profile ?? 'not profiled yet.'}`))
+  if (missed.length > 0)
+    lines.push(
+      '',
+      '## Misses, and where their time goes',
+      '',
+      ...missed.map((row) => `- **${row.what}**: ${row.profile ?? 'not profiled yet.'}`),
+    )
   lines.push('', '## Runs', '', '| part | command | commit | when (UTC) | machine |', '|---|---|---|---|---|')
   const runs = new Set(rows.map((row) => `| ${row.part} | \`${row.command}\` | ${row.commit} | ${row.measuredAt} | ${row.machine} |`))
   lines.push(...runs)

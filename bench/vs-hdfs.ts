@@ -16,7 +16,15 @@ import type { Part } from './parts/part.ts'
 import { keepRows, rowLine } from './results.ts'
 import { HdfsKit } from './systems/hdfs.ts'
 
-const parts: Record<string, Part> = { ns: namespacePart, bulk: bulkPart, io: ioPart, cli: cliPart, cluster: clusterPart, million: millionPart, memory: memoryPart }
+const parts: Record<string, Part> = {
+  ns: namespacePart,
+  bulk: bulkPart,
+  io: ioPart,
+  cli: cliPart,
+  cluster: clusterPart,
+  million: millionPart,
+  memory: memoryPart,
+}
 
 const usage = `usage: npm run bench:vs-hdfs -- [options]
 
@@ -32,7 +40,14 @@ const git = (...args: string[]): string => execFileSync('git', args, { cwd: root
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { peer: { type: 'string' }, only: { type: 'string' }, rounds: { type: 'string' }, dir: { type: 'string' }, quick: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      peer: { type: 'string' },
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      dir: { type: 'string' },
+      quick: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   })
   if (values.help) return void process.stdout.write(usage)
   const place = values.peer ?? process.env['QUARRY_HDFS_PEER']

@@ -16,7 +16,14 @@ describe('codec', () => {
 
   it('names the call of a batch', () => {
     const batch = codec('CallBatch')
-    const decoded = batch.decode(batch.encode({ calls: [{ id: 7, getFileInfo: { path: '/ä/😀' } }, { id: 8, getServerDefaults: {} }] }))
+    const decoded = batch.decode(
+      batch.encode({
+        calls: [
+          { id: 7, getFileInfo: { path: '/ä/😀' } },
+          { id: 8, getServerDefaults: {} },
+        ],
+      }),
+    )
     expect(decoded.calls.map((call) => [call.id, call.op, call[call.op!]])).toMatchObject([
       [7, 'getFileInfo', { path: '/ä/😀' }],
       [8, 'getServerDefaults', {}],

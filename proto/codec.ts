@@ -5,7 +5,13 @@ import { services, types } from './gen/codecs.ts'
 import type { MessageTypes } from './gen/messages.ts'
 
 /** A message to encode: whatever is left out takes its default. */
-export type Init<T> = T extends Uint8Array ? Uint8Array : T extends readonly (infer E)[] ? readonly Init<E>[] : T extends object ? { [K in keyof T]?: Init<T[K]> | undefined } : T
+export type Init<T> = T extends Uint8Array
+  ? Uint8Array
+  : T extends readonly (infer E)[]
+    ? readonly Init<E>[]
+    : T extends object
+      ? { [K in keyof T]?: Init<T[K]> | undefined }
+      : T
 
 export interface Codec<T> {
   encode(message: Init<T>): Buffer

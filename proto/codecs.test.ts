@@ -8,10 +8,24 @@ import type { MessageTypes } from './gen/messages.ts'
 
 const schema = JSON.parse(readFileSync(new URL('./gen/schema.json', import.meta.url), 'utf8')) as protobuf.INamespace
 const root = protobuf.Root.fromJSON(schema).resolveAll()
-const all = (root.lookup('quarry.v1') as protobuf.Namespace).nestedArray.filter((item): item is protobuf.Type => item instanceof protobuf.Type)
+const all = (root.lookup('quarry.v1') as protobuf.Namespace).nestedArray.filter(
+  (item): item is protobuf.Type => item instanceof protobuf.Type,
+)
 
-const integers = { int64: fc.maxSafeInteger(), uint64: fc.maxSafeNat(), sint64: fc.maxSafeInteger(), uint32: fc.nat(2 ** 32 - 1), int32: fc.integer(), sint32: fc.integer() }
-const scalars: Record<string, fc.Arbitrary<unknown>> = { ...integers, bool: fc.boolean(), string: fc.string({ unit: 'grapheme' }), bytes: fc.uint8Array().map((bytes) => Buffer.from(bytes)) }
+const integers = {
+  int64: fc.maxSafeInteger(),
+  uint64: fc.maxSafeNat(),
+  sint64: fc.maxSafeInteger(),
+  uint32: fc.nat(2 ** 32 - 1),
+  int32: fc.integer(),
+  sint32: fc.integer(),
+}
+const scalars: Record<string, fc.Arbitrary<unknown>> = {
+  ...integers,
+  bool: fc.boolean(),
+  string: fc.string({ unit: 'grapheme' }),
+  bytes: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+}
 
 /** Any message of a type: each field there or not, of each oneof at most one. */
 function anyOf(type: protobuf.Type, depth: number): fc.Arbitrary<object> {
@@ -44,7 +58,8 @@ describe.each(all.map((type) => [type.name, type] as const))('%s', (name, type) 
         expect(Buffer.compare(bytes, type.encode(message).finish())).toBe(0)
         const back = generated.decode(protobuf.Reader.create(bytes))
         expect(back).toEqual(type.decode(bytes))
-        for (const oneof of type.oneofsArray) expect((back as Record<string, unknown>)[oneof.name]).toBe(oneof.oneof.find((field) => field in message))
+        for (const oneof of type.oneofsArray)
+          expect((back as Record<string, unknown>)[oneof.name]).toBe(oneof.oneof.find((field) => field in message))
       }),
       { numRuns: 15 },
     )

@@ -71,7 +71,10 @@ export class ReplyBatchEncoder {
 
   error(id: number, error: QuarryError): void {
     const writer = this.#writer.uint32(REPLIES).fork().uint32(REPLY_ID).uint32(id).uint32(REPLY_ERROR).fork()
-    wireError.encode({ code: error.code, message: error.message, detailsJson: detailsJson(error) }, writer).ldelim().ldelim()
+    wireError
+      .encode({ code: error.code, message: error.message, detailsJson: detailsJson(error) }, writer)
+      .ldelim()
+      .ldelim()
     this.#replies++
   }
 

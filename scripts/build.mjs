@@ -91,7 +91,10 @@ async function bundleCli() {
   const file = path.join(outdir, name)
   const text = program.text.replace('cli-program.cjs.map', `${name}.map`)
   return {
-    files: [{ path: file, contents: Buffer.from(text) }, { path: `${file}.map`, contents: Buffer.from(map.contents) }],
+    files: [
+      { path: file, contents: Buffer.from(text) },
+      { path: `${file}.map`, contents: Buffer.from(map.contents) },
+    ],
     start: { path: path.join(outdir, 'cli.cjs'), contents: Buffer.from(startOf(name)) },
     cacheFile: `${file}.cache`,
   }
@@ -151,7 +154,11 @@ const namesIn = (dir) => (existsSync(dir) ? readdirSync(dir).map((name) => path.
 
 /** Lets the CLI run once as for `quarry ls`, without a cluster, and keeps what V8 compiled. */
 function buildCodeCache(cacheFile) {
-  const { status } = spawnSync(process.execPath, [path.join(root, 'scripts/code-cache.cjs'), path.join(outdir, 'cli.cjs'), `${cacheFile}.tmp`], { stdio: 'ignore', timeout: 60_000 })
+  const { status } = spawnSync(
+    process.execPath,
+    [path.join(root, 'scripts/code-cache.cjs'), path.join(outdir, 'cli.cjs'), `${cacheFile}.tmp`],
+    { stdio: 'ignore', timeout: 60_000 },
+  )
   if (status === 0) renameSync(`${cacheFile}.tmp`, cacheFile)
   else console.log('no code cache: the CLI will start a little slower')
 }

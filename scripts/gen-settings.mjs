@@ -13,9 +13,19 @@ async function loadOptions() {
   return import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`)
 }
 
-const powers = [['t', 2 ** 40], ['g', 2 ** 30], ['m', 2 ** 20], ['k', 2 ** 10]]
+const powers = [
+  ['t', 2 ** 40],
+  ['g', 2 ** 30],
+  ['m', 2 ** 20],
+  ['k', 2 ** 10],
+]
 const factors = { ms: 1, s: 1000, min: 60_000 }
-const spans = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1000]]
+const spans = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+]
 
 /** A value as a person would write it in a configuration file. */
 function show(spec, value) {
@@ -63,7 +73,15 @@ async function settingsPage() {
     '|---|---|---|---|---|---|---|',
   ]
   for (const [name, spec] of Object.entries(options)) {
-    const cells = [`\`${name}\``, `\`${envNameOf(name)}\``, type(spec), show(spec, spec.default), range(spec), spec.role, spec.doc.replaceAll('|', '\\|')]
+    const cells = [
+      `\`${name}\``,
+      `\`${envNameOf(name)}\``,
+      type(spec),
+      show(spec, spec.default),
+      range(spec),
+      spec.role,
+      spec.doc.replaceAll('|', '\\|'),
+    ]
     lines.push(`| ${cells.join(' | ')} |`)
   }
   return lines.join('\n') + '\n'

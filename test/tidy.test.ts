@@ -8,7 +8,9 @@ import { expect, test } from 'vitest'
 import { protocolVersion } from '../proto/version.ts'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
-const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n').filter((file) => file !== '' && existsSync(path.join(root, file)))
+const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' })
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(path.join(root, file)))
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 
 const folders = ['common', 'proto', 'namenode', 'datanode', 'client', 'compute', 'cli', 'bench', 'test']
@@ -52,7 +54,9 @@ test('no file names a path of the machine it was written on, or the host of a pa
     ['pypi\\.', 'org'],
     ['proxy\\.gol', 'ang'],
   ].map((pieces) => new RegExp(pieces.join('')))
-  const found = files.flatMap((file) => (isText(file) ? forbidden.filter((pattern) => pattern.test(read(file))).map((pattern) => `${file}: ${pattern.source}`) : []))
+  const found = files.flatMap((file) =>
+    isText(file) ? forbidden.filter((pattern) => pattern.test(read(file))).map((pattern) => `${file}: ${pattern.source}`) : [],
+  )
   expect(found).toEqual([])
 })
 
@@ -61,7 +65,9 @@ const isText = (file: string): boolean => !/\.(parquet|png|jpg|gz|bin|wasm)$/.te
 test('the lockfile holds no download addresses and the manifest only exact versions', () => {
   expect(read('package-lock.json')).not.toMatch(/"resolved":/)
   const manifest = JSON.parse(read('package.json')) as Record<'dependencies' | 'devDependencies', Record<string, string>>
-  const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([, version]) => !/^\d+\.\d+\.\d+([-.][\w.]+)?$/.test(version))
+  const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
+    ([, version]) => !/^\d+\.\d+\.\d+([-.][\w.]+)?$/.test(version),
+  )
   expect(loose).toEqual([])
 })
 
@@ -80,11 +86,13 @@ test('the wire changes only together with its number', () => {
 })
 
 test('links between pages lead somewhere', () => {
-  const broken = files.filter((file) => file.endsWith('.md')).flatMap((file) =>
-    [...read(file).matchAll(/\]\(([^)#\s]+)(#[^)]*)?\)/g)]
-      .map((match) => match[1]!)
-      .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(path.join(root, path.dirname(file), target)))
-      .map((target) => `${file}: ${target}`),
-  )
+  const broken = files
+    .filter((file) => file.endsWith('.md'))
+    .flatMap((file) =>
+      [...read(file).matchAll(/\]\(([^)#\s]+)(#[^)]*)?\)/g)]
+        .map((match) => match[1]!)
+        .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(path.join(root, path.dirname(file), target)))
+        .map((target) => `${file}: ${target}`),
+    )
   expect(broken).toEqual([])
 })

@@ -27,14 +27,30 @@ export function cliPart(bench: Bench): Promise<Row[]> {
     const durable = await withQuarry(bench, ['sync.on.close=true'], (cluster) => measure((...args) => cluster.dfs(...args)))
 
     const seconds = (id: string, what: string, peerMs: number, ownMs: number, reach: number, aim: number, note?: string): Row => ({
-      id, what, unit: 's', hdfs: peerMs / 1000, ours: ownMs / 1000, better: 'less', reach, aim, ...(note !== undefined && { note }),
+      id,
+      what,
+      unit: 's',
+      hdfs: peerMs / 1000,
+      ours: ownMs / 1000,
+      better: 'less',
+      reach,
+      aim,
+      ...(note !== undefined && { note }),
     })
     const gib = `${statSync(source).size / 2 ** 30} GiB`
     return [
       seconds('cli-ls', 'one-shot `dfs -ls /`', hdfs.listMs, ours.listMs, 0.2, 0.1),
       seconds('cli-put', `put of ${gib}, replication 3, no fsync`, hdfs.putMs, ours.putMs, 0.8, 0.5),
       seconds('cli-get', `get of ${gib}, replication 3`, hdfs.getMs, ours.getMs, 0.8, 0.5),
-      seconds('cli-put-default', `put of ${gib}, replication 3, defaults of both`, hdfs.putMs, durable.putMs, 0.8, 0.5, 'Our default puts every closed file on disk on three datanodes; that of HDFS does not.'),
+      seconds(
+        'cli-put-default',
+        `put of ${gib}, replication 3, defaults of both`,
+        hdfs.putMs,
+        durable.putMs,
+        0.8,
+        0.5,
+        'Our default puts every closed file on disk on three datanodes; that of HDFS does not.',
+      ),
     ]
   })
 }

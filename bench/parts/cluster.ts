@@ -25,13 +25,29 @@ export async function clusterPart(bench: Bench): Promise<Row[]> {
   bench.say('Quarry: start, restart, memory')
   const ours = await figures(bench, (dir) => QuarryCluster.up(dir))
   const row = (id: string, what: string, unit: string, peer: number, own: number, reach: number, aim: number, note?: string): Row => ({
-    id, what, unit, hdfs: peer, ours: own, better: 'less', reach, aim, ...(note !== undefined && { note }),
+    id,
+    what,
+    unit,
+    hdfs: peer,
+    ours: own,
+    better: 'less',
+    reach,
+    aim,
+    ...(note !== undefined && { note }),
   })
   return [
     row('cluster-ready', 'embedded cluster ready, new', 's', hdfs.newMs / 1000, ours.newMs / 1000, 0.3, 0.15),
     row('cluster-again', 'embedded cluster ready, restarted', 's', hdfs.againMs / 1000, ours.againMs / 1000, 0.3, 0.15),
-    row('cluster-memory', 'resident memory idle, four processes', 'MiB', hdfs.residentMib, ours.residentMib, 0.6, 0.4,
-      `Sum of VmRSS, which counts shared pages in every process; by proportional share (Pss) it is ${ours.proportionalMib.toFixed(0)} against ${hdfs.proportionalMib.toFixed(0)} MiB.`),
+    row(
+      'cluster-memory',
+      'resident memory idle, four processes',
+      'MiB',
+      hdfs.residentMib,
+      ours.residentMib,
+      0.6,
+      0.4,
+      `Sum of VmRSS, which counts shared pages in every process; by proportional share (Pss) it is ${ours.proportionalMib.toFixed(0)} against ${hdfs.proportionalMib.toFixed(0)} MiB.`,
+    ),
   ]
 }
 
@@ -47,5 +63,10 @@ async function figures(bench: Bench, up: (dir: string) => Promise<Cluster>): Pro
     }),
   )
   const medianOf = (field: keyof Figures): number => median(runs.map((run) => run[field]))
-  return { newMs: medianOf('newMs'), againMs: medianOf('againMs'), residentMib: medianOf('residentMib'), proportionalMib: medianOf('proportionalMib') }
+  return {
+    newMs: medianOf('newMs'),
+    againMs: medianOf('againMs'),
+    residentMib: medianOf('residentMib'),
+    proportionalMib: medianOf('proportionalMib'),
+  }
 }

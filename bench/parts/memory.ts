@@ -21,7 +21,14 @@ export function memoryPart(bench: Bench): Promise<Row[]> {
       clearInterval(timer)
     }
     return [
-      { id: 'memory-datanode', what: `largest datanode, ${streams} clients of ${share / 2 ** 20} MiB writing, then reading`, unit: 'MiB', ours: peak, better: 'less', note: `Resident (VmRSS), sampled every ${sampleMs} ms; ${idle.toFixed(0)} MiB before.` },
+      {
+        id: 'memory-datanode',
+        what: `largest datanode, ${streams} clients of ${share / 2 ** 20} MiB writing, then reading`,
+        unit: 'MiB',
+        ours: peak,
+        better: 'less',
+        note: `Resident (VmRSS), sampled every ${sampleMs} ms; ${idle.toFixed(0)} MiB before.`,
+      },
     ]
   })
 }

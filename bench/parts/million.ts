@@ -35,9 +35,36 @@ export function millionPart(bench: Bench): Promise<Row[]> {
 
     const [halfway, full] = grown as [number, number]
     return [
-      { id: 'million-memory', what: `namenode memory, growth a file from ${(files / 2).toLocaleString('en-US')} to ${named} files`, unit: 'B', ours: ((full - halfway) * 2 ** 20) / (files / 2), better: 'less', reach: 60, aim: 5, note: `Resident: ${halfway.toFixed(0)} MiB halfway, ${full.toFixed(0)} MiB at the end, ${restartedMib.toFixed(0)} MiB after a restart. HDFS keeps 134 B of heap a file without blocks.` },
-      { id: 'million-disk', what: `namenode disk a file, ${named} empty files`, unit: 'B', ours: bytesOnDisk / files, better: 'less', reach: 300, aim: 150, note: 'The database after an orderly stop, the edits it retains included.' },
-      { id: 'million-restart', what: `cluster ready again with ${named} files`, unit: 's', ours: again.readyMs / 1000, better: 'less', reach: 3, aim: 1, note: 'From the command to all datanodes live and out of safe mode, the start of the processes included.' },
+      {
+        id: 'million-memory',
+        what: `namenode memory, growth a file from ${(files / 2).toLocaleString('en-US')} to ${named} files`,
+        unit: 'B',
+        ours: ((full - halfway) * 2 ** 20) / (files / 2),
+        better: 'less',
+        reach: 60,
+        aim: 5,
+        note: `Resident: ${halfway.toFixed(0)} MiB halfway, ${full.toFixed(0)} MiB at the end, ${restartedMib.toFixed(0)} MiB after a restart. HDFS keeps 134 B of heap a file without blocks.`,
+      },
+      {
+        id: 'million-disk',
+        what: `namenode disk a file, ${named} empty files`,
+        unit: 'B',
+        ours: bytesOnDisk / files,
+        better: 'less',
+        reach: 300,
+        aim: 150,
+        note: 'The database after an orderly stop, the edits it retains included.',
+      },
+      {
+        id: 'million-restart',
+        what: `cluster ready again with ${named} files`,
+        unit: 's',
+        ours: again.readyMs / 1000,
+        better: 'less',
+        reach: 3,
+        aim: 1,
+        note: 'From the command to all datanodes live and out of safe mode, the start of the processes included.',
+      },
     ]
   })
 }

@@ -21,13 +21,15 @@ export async function namespacePart(bench: Bench): Promise<Row[]> {
   })
   await withQuarry(bench, [], async (cluster) => {
     for (const [threads, reports] of byThreads) {
-      for (const mode of ['shared', 'own'] as const) reports[mode].push(...(await repeat(bench.rounds, () => cluster.benchNs(threads, files, mode))))
+      for (const mode of ['shared', 'own'] as const)
+        reports[mode].push(...(await repeat(bench.rounds, () => cluster.benchNs(threads, files, mode))))
     }
   })
   return [...byThreads].flatMap(([threads, reports]) => rowsOf(threads, reports))
 }
 
-const medianOf = (reports: readonly NsReport[], phase: NsPhaseName, field: keyof NsPhase): number => median(reports.map((report) => report.phases[phase][field]))
+const medianOf = (reports: readonly NsReport[], phase: NsPhaseName, field: keyof NsPhase): number =>
+  median(reports.map((report) => report.phases[phase][field]))
 
 function rowsOf(threads: number, reports: Reports): Row[] {
   const rate = (phase: NsPhaseName, mode: 'shared' | 'own', reach: number, aim: number): Row => ({

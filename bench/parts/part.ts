@@ -27,7 +27,11 @@ export function withHdfs<T>(bench: Bench, settings: readonly string[], body: (cl
 }
 
 /** Runs `body` against a fresh Quarry cluster, then stops it and removes its files. */
-export function withQuarry<T>(bench: Bench, settings: readonly string[], body: (cluster: QuarryCluster, dir: string) => Promise<T>): Promise<T> {
+export function withQuarry<T>(
+  bench: Bench,
+  settings: readonly string[],
+  body: (cluster: QuarryCluster, dir: string) => Promise<T>,
+): Promise<T> {
   bench.say(`Quarry ${settings.join(' ')}`)
   return inDirectory(bench, 'quarry', async (dir) => {
     await using cluster = await QuarryCluster.up(dir, settings)

@@ -13,7 +13,8 @@ export class HdfsKit {
   constructor(place: string) {
     this.#script = existsSync(place) && statSync(place).isDirectory() ? path.join(place, 'hdfs-peer') : place
     if (!existsSync(this.#script)) throw new Error(`no hdfs-peer script at ${place}: give its directory with --peer or QUARRY_HDFS_PEER`)
-    if (!existsSync(path.join(path.dirname(this.#script), 'target', 'classpath'))) throw new Error(`the kit is not installed; run: ${this.#script} install`)
+    if (!existsSync(path.join(path.dirname(this.#script), 'target', 'classpath')))
+      throw new Error(`the kit is not installed; run: ${this.#script} install`)
   }
 
   run(...args: string[]): Promise<Finished> {
@@ -43,12 +44,33 @@ export class HdfsCluster implements AsyncDisposable {
   }
 
   async benchNs(threads: number, files: number, extra: readonly string[] = []): Promise<NsReport> {
-    const { stdout } = await this.#kit.run('bench-ns', '--fs', this.uri, '--threads', `${threads}`, '--files', `${files}`, '--json', ...extra)
+    const { stdout } = await this.#kit.run(
+      'bench-ns',
+      '--fs',
+      this.uri,
+      '--threads',
+      `${threads}`,
+      '--files',
+      `${files}`,
+      '--json',
+      ...extra,
+    )
     return jsonLine<NsReport>(stdout)
   }
 
   async benchIo(streams: number, bytes: number, replication: number): Promise<IoReport> {
-    const { stdout } = await this.#kit.run('bench-io', '--fs', this.uri, '--streams', `${streams}`, '--bytes', `${bytes}`, '--replication', `${replication}`, '--json')
+    const { stdout } = await this.#kit.run(
+      'bench-io',
+      '--fs',
+      this.uri,
+      '--streams',
+      `${streams}`,
+      '--bytes',
+      `${bytes}`,
+      '--replication',
+      `${replication}`,
+      '--json',
+    )
     return jsonLine<IoReport>(stdout)
   }
 

@@ -40,12 +40,38 @@ export class QuarryCluster implements AsyncDisposable {
   }
 
   async benchNs(threads: number, files: number, connections: 'shared' | 'own', extra: readonly string[] = []): Promise<NsReport> {
-    const { stdout } = await quarry('bench', 'ns', '--fs', this.uri, '--clients', `${threads}`, '--files', `${files}`, '--connections', connections, '--json', ...extra)
+    const { stdout } = await quarry(
+      'bench',
+      'ns',
+      '--fs',
+      this.uri,
+      '--clients',
+      `${threads}`,
+      '--files',
+      `${files}`,
+      '--connections',
+      connections,
+      '--json',
+      ...extra,
+    )
     return jsonLine<NsReport>(stdout)
   }
 
   async benchIo(streams: number, bytes: number, replication: number, extra: readonly string[] = []): Promise<IoReport> {
-    const { stdout } = await quarry('bench', 'io', '--fs', this.uri, '--streams', `${streams}`, '--bytes', `${bytes}`, '--replication', `${replication}`, '--json', ...extra)
+    const { stdout } = await quarry(
+      'bench',
+      'io',
+      '--fs',
+      this.uri,
+      '--streams',
+      `${streams}`,
+      '--bytes',
+      `${bytes}`,
+      '--replication',
+      `${replication}`,
+      '--json',
+      ...extra,
+    )
     return jsonLine<IoReport>(stdout)
   }
 

@@ -33,7 +33,9 @@ export function register(program: Command): void {
     .option('--clients <n>', 'loops with one request in flight each', wholeNumber('--clients'), 16)
     .option('--files <n>', 'empty files, in directories of a thousand', wholeNumber('--files'), 5000)
     .option('--reads <n>', 'operations of the phases that read (default: four for each file)', wholeNumber('--reads'))
-    .addOption(new Option('--connections <kind>', 'one connection for all clients, or one each').choices(['shared', 'own']).default('shared'))
+    .addOption(
+      new Option('--connections <kind>', 'one connection for all clients, or one each').choices(['shared', 'own']).default('shared'),
+    )
     .addOption(jsonOption())
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<NsArguments>()
@@ -76,5 +78,5 @@ function atLeastOne(flag: string, value: number): void {
 function bytes(text: string): number {
   const match = /^(\d{1,12})([kmgt]?)$/i.exec(text)
   if (match === null) throw new QuarryError('CONFIG', `--bytes is "${text}"; expected bytes, such as 64m or 2g`)
-  return Number(match[1]) * 1024 ** (['', 'k', 'm', 'g', 't'].indexOf(match[2]!.toLowerCase()))
+  return Number(match[1]) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(match[2]!.toLowerCase())
 }
