@@ -33,7 +33,12 @@ function temporary(): string {
 }
 
 async function datanode(namenode: FakeNamenode, settings: Partial<Settings> = {}): Promise<RunningDatanode> {
-  return closer.use(await startDatanode({ settings: defaultSettings({ dir: temporary(), reserved: 0, namenode: namenode.uri, ...settings }), env: systemEnv(silentLogger) }))
+  return closer.use(
+    await startDatanode({
+      settings: defaultSettings({ dir: temporary(), reserved: 0, namenode: namenode.uri, ...settings }),
+      env: systemEnv(silentLogger),
+    }),
+  )
 }
 
 function client(node: RunningDatanode): DatanodeClient {
@@ -45,7 +50,10 @@ const poolId = 'BP-test-127.0.0.1-1'
 const block = { blockId: 1073741825, genstamp: 1001, length: 0 }
 
 /** Starts a write and takes its setup reply. */
-async function beginWrite(node: RunningDatanode, header: Init<WriteHeader>): Promise<{ stream: WriteStream; replies: AsyncIterator<WriteReply>; setup: NonNullable<WriteReply['setup']> }> {
+async function beginWrite(
+  node: RunningDatanode,
+  header: Init<WriteHeader>,
+): Promise<{ stream: WriteStream; replies: AsyncIterator<WriteReply>; setup: NonNullable<WriteReply['setup']> }> {
   const stream = client(node).writeBlock({ poolId, checksum, ...header })
   const replies = stream.replies[Symbol.asyncIterator]()
   const { setup } = await nextReply(replies)
@@ -54,12 +62,20 @@ async function beginWrite(node: RunningDatanode, header: Init<WriteHeader>): Pro
 
 /** Files of a block below a datanode's directories, by the end of their names. */
 function blockFile(node: RunningDatanode, ending: string): string {
-  const found = readdirSync(node.dirs[0]!, { recursive: true, withFileTypes: true }).find((entry) => entry.isFile() && entry.name.endsWith(ending))
+  const found = readdirSync(node.dirs[0]!, { recursive: true, withFileTypes: true }).find(
+    (entry) => entry.isFile() && entry.name.endsWith(ending),
+  )
   return join(found!.parentPath, found!.name)
 }
 
-const receivedAt = (node: RunningDatanode, length: number, genstamp = 1001) => (message: NodeMessage, from: string) =>
-  from === node.uuid && (message.received?.blocks.some((one) => one.kind === ReceivedKind.RECEIVED && one.block?.length === length && one.block.genstamp === genstamp) ?? false)
+const receivedAt =
+  (node: RunningDatanode, length: number, genstamp = 1001) =>
+  (message: NodeMessage, from: string) =>
+    from === node.uuid &&
+    (message.received?.blocks.some(
+      (one) => one.kind === ReceivedKind.RECEIVED && one.block?.length === length && one.block.genstamp === genstamp,
+    ) ??
+      false)
 
 describe('one datanode', () => {
   it('takes a block, reports it before the last ack, and gives every byte back', async () => {
@@ -70,7 +86,11 @@ describe('one datanode', () => {
     await namenode.hear(receivedAt(node, data.length))
     expect((await readWhole(client(node), poolId, block, 0, data.length)).equals(data)).toBe(true)
     expect((await readWhole(client(node), poolId, block, 1000, 2_000_000)).equals(data.subarray(1000, 2_001_000))).toBe(true)
-    expect(await client(node).replicaInfo({ poolId, block })).toMatchObject({ block: { length: data.length }, state: ReplicaState.REPLICA_FINALIZED, dataPath: '' })
+    expect(await client(node).replicaInfo({ poolId, block })).toMatchObject({
+      block: { length: data.length },
+      state: ReplicaState.REPLICA_FINALIZED,
+      dataPath: '',
+    })
     const local = await client(node).replicaInfo({ poolId, block, wantLocalPath: true })
     expect(readFileSync(local.dataPath).equals(data)).toBe(true)
     const sums = await client(node).blockChecksum({ poolId, block })
@@ -83,7 +103,13 @@ describe('one datanode', () => {
     const node = await datanode(namenode)
     const data = patternBytes(1000)
     const { stream, replies } = await beginWrite(node, { block })
-    await stream.send({ seqno: 0, offset: 0, checksums: chunkChecksums(data.subarray(0, 700), 512), data: data.subarray(0, 700), sync: true })
+    await stream.send({
+      seqno: 0,
+      offset: 0,
+      checksums: chunkChecksums(data.subarray(0, 700), 512),
+      data: data.subarray(0, 700),
+      sync: true,
+    })
     await nextReply(replies)
     expect((await readWhole(client(node), poolId, block, 0, 700)).equals(data.subarray(0, 700))).toBe(true)
     await expect(readWhole(client(node), poolId, block, 0, 701)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -107,7 +133,8 @@ describe('one datanode', () => {
     expect(other.setup.status).toBe(PipelineStatus.PIPELINE_SUCCESS)
     await sendPackets(other.stream, patternBytes(3 * 1024 * 1024), 0, 512 * 1024).catch(() => {})
     const statuses: unknown[] = []
-    for (let i = 0; i < 6 && statuses.at(-1) !== PipelineStatus.PIPELINE_ERROR_DISK_FULL; i++) statuses.push((await nextReply(other.replies)).ack?.statuses[0])
+    for (let i = 0; i < 6 && statuses.at(-1) !== PipelineStatus.PIPELINE_ERROR_DISK_FULL; i++)
+      statuses.push((await nextReply(other.replies)).ack?.statuses[0])
     expect(statuses.at(-1)).toBe(PipelineStatus.PIPELINE_ERROR_DISK_FULL)
   })
 
@@ -117,7 +144,13 @@ describe('one datanode', () => {
     await writeWhole(client(node), { poolId, block }, patternBytes(1000))
     const get = (path: string) => fetch(`http://${node.http}${path}`)
     expect(await (await get('/health')).text()).toBe('ok\n')
-    expect(await (await get('/status')).json()).toMatchObject({ uuid: node.uuid, poolId, session: 'registered', blocks: 1, storages: [{ blocks: 1, used: 1000 + 16 + 8 }] })
+    expect(await (await get('/status')).json()).toMatchObject({
+      uuid: node.uuid,
+      poolId,
+      session: 'registered',
+      blocks: 1,
+      storages: [{ blocks: 1, used: 1000 + 16 + 8 }],
+    })
     expect(await (await get('/metrics')).text()).toContain('quarry_datanode_bytes_total{direction="write"} 1000\n')
     expect((await get('/nothing')).status).toBe(404)
     await namenode.close()
@@ -134,7 +167,10 @@ describe('one datanode', () => {
     await nextReply(replies)
     const drained = node.drain()
     await namenode.hear((message) => message.goodbye !== null && message.goodbye !== undefined)
-    await expect(readWhole(client(node), poolId, block, 0, 10)).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('stopping') })
+    await expect(readWhole(client(node), poolId, block, 0, 10)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('stopping'),
+    })
     await stream.send({ seqno: 1, offset: data.length, last: true })
     expect((await nextReply(replies)).ack).toMatchObject({ seqno: 1, statuses: [PipelineStatus.PIPELINE_SUCCESS] })
     await drained
@@ -142,7 +178,9 @@ describe('one datanode', () => {
 })
 
 describe('a pipeline of three', () => {
-  async function three(settings: Partial<Settings> = {}): Promise<{ namenode: FakeNamenode; nodes: RunningDatanode[]; targets: Init<ReplicaLocation>[] }> {
+  async function three(
+    settings: Partial<Settings> = {},
+  ): Promise<{ namenode: FakeNamenode; nodes: RunningDatanode[]; targets: Init<ReplicaLocation>[] }> {
     const namenode = closer.use(await FakeNamenode.start())
     const nodes = await Promise.all([datanode(namenode, settings), datanode(namenode, settings), datanode(namenode, settings)])
     return { namenode, nodes, targets: nodes.map(location) }
@@ -158,35 +196,61 @@ describe('a pipeline of three', () => {
     }
   })
 
-  it.each([[1, [0, 1]], [2, [0, 0, 1]]] as const)('says that node %i died in the middle of a block, and goes on without it', async (victim, expected) => {
+  it.each([
+    [1, [0, 1]],
+    [2, [0, 0, 1]],
+  ] as const)('says that node %i died in the middle of a block, and goes on without it', async (victim, expected) => {
     const { nodes, targets } = await three()
     const data = patternBytes(1024 * 1024)
     const { stream, replies, setup } = await beginWrite(nodes[0]!, { block, targets: targets.slice(1) })
-    expect(setup).toMatchObject({ status: PipelineStatus.PIPELINE_SUCCESS, storages: [expect.any(String), expect.any(String), expect.any(String)] })
+    expect(setup).toMatchObject({
+      status: PipelineStatus.PIPELINE_SUCCESS,
+      storages: [expect.any(String), expect.any(String), expect.any(String)],
+    })
     await sendPackets(stream, data.subarray(0, 512 * 1024), 0)
     expect((await nextReply(replies)).ack?.statuses).toEqual([0, 0, 0])
     await nodes[victim]!.close()
-    await stream.send({ seqno: 1, offset: 512 * 1024, checksums: chunkChecksums(data.subarray(512 * 1024), 512), data: data.subarray(512 * 1024) })
+    await stream.send({
+      seqno: 1,
+      offset: 512 * 1024,
+      checksums: chunkChecksums(data.subarray(512 * 1024), 512),
+      data: data.subarray(512 * 1024),
+    })
     expect((await nextReply(replies)).ack).toMatchObject({ seqno: 1, statuses: expected })
     expect((await replies.next()).done).toBe(true)
 
     const survivors = [0, 1, 2].filter((index) => index !== victim)
     const recovery = await beginWrite(nodes[0]!, {
-      block, targets: [targets[survivors[1]!]!], stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1002, minBytes: 512 * 1024, maxBytes: data.length,
+      block,
+      targets: [targets[survivors[1]!]!],
+      stage: WriteStage.WRITE_STREAMING_RECOVERY,
+      newGenstamp: 1002,
+      minBytes: 512 * 1024,
+      maxBytes: data.length,
     })
     expect(recovery.setup.status).toBe(PipelineStatus.PIPELINE_SUCCESS)
-    await recovery.stream.send({ seqno: 1, offset: 512 * 1024, checksums: chunkChecksums(data.subarray(512 * 1024), 512), data: data.subarray(512 * 1024) })
+    await recovery.stream.send({
+      seqno: 1,
+      offset: 512 * 1024,
+      checksums: chunkChecksums(data.subarray(512 * 1024), 512),
+      data: data.subarray(512 * 1024),
+    })
     await recovery.stream.send({ seqno: 2, offset: data.length, last: true })
     expect((await nextReply(recovery.replies)).ack?.statuses).toEqual([0, 0])
     expect((await nextReply(recovery.replies)).ack?.statuses).toEqual([0, 0])
-    for (const index of survivors) expect((await readWhole(client(nodes[index]!), poolId, { ...block, genstamp: 1002 }, 0, data.length)).equals(data)).toBe(true)
+    for (const index of survivors)
+      expect((await readWhole(client(nodes[index]!), poolId, { ...block, genstamp: 1002 }, 0, data.length)).equals(data)).toBe(true)
   })
 
   it('names the node that refused or could not be reached when it is set up', async () => {
     const { nodes, targets } = await three()
     await writeWhole(client(nodes[2]!), { poolId, block }, patternBytes(10))
     const refused = await beginWrite(nodes[0]!, { block, targets: targets.slice(1) })
-    expect(refused.setup).toMatchObject({ status: PipelineStatus.PIPELINE_ERROR, firstBad: nodes[2]!.uuid, error: { code: 'ALREADY_EXISTS' } })
+    expect(refused.setup).toMatchObject({
+      status: PipelineStatus.PIPELINE_ERROR,
+      firstBad: nodes[2]!.uuid,
+      error: { code: 'ALREADY_EXISTS' },
+    })
     await nodes[1]!.close()
     const gone = await beginWrite(nodes[0]!, { block: { ...block, blockId: 99 }, targets: targets.slice(1) })
     expect(gone.setup).toMatchObject({ status: PipelineStatus.PIPELINE_ERROR, firstBad: nodes[1]!.uuid, error: { code: 'UNAVAILABLE' } })
@@ -202,7 +266,11 @@ describe('a pipeline of three', () => {
     // It was damaged before the first node got it: every node has the bad copy, so the first is the suspect.
     expect((await nextReply(replies)).ack).toMatchObject({ seqno: 0, statuses: [PipelineStatus.PIPELINE_ERROR_CHECKSUM] })
     expect((await replies.next()).done).toBe(true)
-    for (const node of nodes) await expect(client(node).replicaInfo({ poolId, block })).resolves.toMatchObject({ state: ReplicaState.REPLICA_RBW, block: { length: 0 } })
+    for (const node of nodes)
+      await expect(client(node).replicaInfo({ poolId, block })).resolves.toMatchObject({
+        state: ReplicaState.REPLICA_RBW,
+        block: { length: 0 },
+      })
   })
 
   it('stops on every node when the writer goes away, and keeps what was acknowledged', async () => {
@@ -239,7 +307,12 @@ describe('a pipeline of three', () => {
     for (let i = 0; i < 3; i++) await nextReply(replies)
     namenode.command(nodes[1]!.uuid, { recover: { block, recoveryId: 1007, locations: targets } })
     const { recoveryResult } = await namenode.hear((message) => message.recoveryResult !== null && message.recoveryResult !== undefined)
-    expect(recoveryResult).toMatchObject({ recoveryId: 1007, newLength: 3000, error: null, locations: nodes.map(({ uuid }) => ({ datanode: { uuid } })) })
+    expect(recoveryResult).toMatchObject({
+      recoveryId: 1007,
+      newLength: 3000,
+      error: null,
+      locations: nodes.map(({ uuid }) => ({ datanode: { uuid } })),
+    })
     for (const node of nodes) {
       await namenode.hear(receivedAt(node, 3000, 1007))
       expect((await readWhole(client(node), poolId, { ...block, genstamp: 1007 }, 0, 3000)).equals(data)).toBe(true)
@@ -271,7 +344,9 @@ describe('commands of the namenode', () => {
     writeFileSync(path, bytes)
     namenode.command(source.uuid, { replicate: { block: { ...block, length: data.length }, targets: [location(target)] } })
     const { badReplicas } = await namenode.hear((message) => message.badReplicas !== null && message.badReplicas !== undefined)
-    expect(badReplicas?.replicas).toMatchObject([{ block: { blockId: block.blockId }, reason: 'bytes 599552 and on do not match their checksum' }])
+    expect(badReplicas?.replicas).toMatchObject([
+      { block: { blockId: block.blockId }, reason: 'bytes 599552 and on do not match their checksum' },
+    ])
     await expect(client(target).replicaInfo({ poolId, block })).rejects.toMatchObject({ code: 'REPLICA_NOT_FOUND' })
   })
 
@@ -283,7 +358,14 @@ describe('commands of the namenode', () => {
     await sendPackets(stream, data, 0)
     await nextReply(replies)
     await client(source).transferBlock({ poolId, block, targets: [location(target)] })
-    const recovery = await beginWrite(source, { block, targets: [location(target)], stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1002, minBytes: 1500, maxBytes: 1500 })
+    const recovery = await beginWrite(source, {
+      block,
+      targets: [location(target)],
+      stage: WriteStage.WRITE_STREAMING_RECOVERY,
+      newGenstamp: 1002,
+      minBytes: 1500,
+      maxBytes: 1500,
+    })
     expect(recovery.setup).toMatchObject({ status: PipelineStatus.PIPELINE_SUCCESS })
     await recovery.stream.send({ seqno: 1, offset: 1500, last: true })
     expect((await nextReply(recovery.replies)).ack?.statuses).toEqual([0, 0])
@@ -295,7 +377,10 @@ describe('commands of the namenode', () => {
     const node = await datanode(namenode)
     await writeWhole(client(node), { poolId, block }, patternBytes(10))
     namenode.command(node.uuid, { invalidate: { blocks: [block] } })
-    await namenode.hear((message) => message.received?.blocks.some((one) => one.kind === ReceivedKind.DELETED && one.block?.blockId === block.blockId) ?? false)
+    await namenode.hear(
+      (message) =>
+        message.received?.blocks.some((one) => one.kind === ReceivedKind.DELETED && one.block?.blockId === block.blockId) ?? false,
+    )
     await expect(client(node).replicaInfo({ poolId, block })).rejects.toMatchObject({ code: 'REPLICA_NOT_FOUND' })
   })
 })
@@ -309,12 +394,24 @@ describe('the session with the namenode', () => {
     await first.close()
     const second = closer.use(await FakeNamenode.start({ port }))
     const { blockReport } = await second.hear((message) => (message.blockReport?.blockIds.length ?? 0) > 0)
-    expect(blockReport).toMatchObject({ part: 0, parts: 1, blockIds: [block.blockId], genstamps: [1001], lengths: [10], states: [ReplicaState.REPLICA_FINALIZED] })
+    expect(blockReport).toMatchObject({
+      part: 0,
+      parts: 1,
+      blockIds: [block.blockId],
+      genstamps: [1001],
+      lengths: [10],
+      states: [ReplicaState.REPLICA_FINALIZED],
+    })
     await second.hear((message) => message.heartbeat !== null && message.heartbeat !== undefined)
   })
 
   it('stops the start when the namenode refuses, with its reason', async () => {
-    const namenode = closer.use(await FakeNamenode.start({ answer: (message) => (message.register ? { refused: { error: { code: 'VERSION', message: 'This namenode speaks version 9.' } } } : undefined) }))
+    const namenode = closer.use(
+      await FakeNamenode.start({
+        answer: (message) =>
+          message.register ? { refused: { error: { code: 'VERSION', message: 'This namenode speaks version 9.' } } } : undefined,
+      }),
+    )
     await expect(datanode(namenode)).rejects.toMatchObject({ code: 'VERSION', message: 'This namenode speaks version 9.' })
   })
 
@@ -323,7 +420,10 @@ describe('the session with the namenode', () => {
     const first = closer.use(await FakeNamenode.start())
     await (await datanode(first, { dir })).close()
     const other = closer.use(await FakeNamenode.start({ clusterId: 'CID-other' }))
-    await expect(datanode(other, { dir })).rejects.toMatchObject({ code: 'WRONG_CLUSTER', message: expect.stringContaining('belongs to cluster CID-test, but the namenode serves cluster CID-other') })
+    await expect(datanode(other, { dir })).rejects.toMatchObject({
+      code: 'WRONG_CLUSTER',
+      message: expect.stringContaining('belongs to cluster CID-test, but the namenode serves cluster CID-other'),
+    })
   })
 
   it('is not needed to start: the node runs and keeps trying', async () => {
@@ -339,7 +439,12 @@ describe('the session with the namenode', () => {
 
 describe('settings', () => {
   it('that would open the door to everyone are refused', async () => {
-    await expect(startDatanode({ settings: defaultSettings({ dir: temporary(), namenode: 'quarry://127.0.0.1:1', bind: '0.0.0.0' }), env: systemEnv() })).rejects.toMatchObject({ code: 'CONFIG', message: expect.stringContaining('--insecure') })
+    await expect(
+      startDatanode({
+        settings: defaultSettings({ dir: temporary(), namenode: 'quarry://127.0.0.1:1', bind: '0.0.0.0' }),
+        env: systemEnv(),
+      }),
+    ).rejects.toMatchObject({ code: 'CONFIG', message: expect.stringContaining('--insecure') })
   })
 })
 
@@ -364,7 +469,11 @@ describe('local replicas', () => {
     bytes[5000]! ^= 1
     writeFileSync(blockFile(node, `blk_${bad.blockId}`), bytes)
     await expect(local!.link(bad, `${target}2`)).rejects.toMatchObject({ code: 'CHECKSUM' })
-    await expect((async () => { for await (const _ of local!.read(bad, 0, 10_000)); })()).rejects.toMatchObject({ code: 'CHECKSUM' })
+    await expect(
+      (async () => {
+        for await (const _ of local!.read(bad, 0, 10_000));
+      })(),
+    ).rejects.toMatchObject({ code: 'CHECKSUM' })
     await namenode.hear((message) => message.badReplicas?.replicas.some((one) => one.block?.blockId === bad.blockId) ?? false)
     expect(local).toMatchObject({ poolId, datanodeUuid: node.uuid })
   })
@@ -390,11 +499,14 @@ describe('many streams', () => {
       expect(bytes).toBe(big.length)
     })
     const small = big.subarray(0, 4 * 1024 * 1024)
-    const writers = Array.from({ length: 25 }, (_, i) => writeWhole(shared, { poolId, block: { ...block, blockId: block.blockId + 1 + i } }, small))
+    const writers = Array.from({ length: 25 }, (_, i) =>
+      writeWhole(shared, { poolId, block: { ...block, blockId: block.blockId + 1 + i } }, small),
+    )
     await Promise.all([...readers, ...writers])
     clearInterval(watch)
     // 25 x 48 MiB were on offer at once. Both ends live in this process: a window of 8 MiB and a few packets for each stream.
     expect(peak).toBeLessThan(25 * 30 * 1024 * 1024)
-    for (let i = 0; i < 25; i += 8) expect((await readWhole(shared, poolId, { ...block, blockId: block.blockId + 1 + i }, 0, small.length)).equals(small)).toBe(true)
+    for (let i = 0; i < 25; i += 8)
+      expect((await readWhole(shared, poolId, { ...block, blockId: block.blockId + 1 + i }, 0, small.length)).equals(small)).toBe(true)
   })
 })

@@ -60,18 +60,31 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
   const closer = new Closer()
   try {
     const dirs = settings['data.dirs'].length > 0 ? settings['data.dirs'] : [join(settings['dir'], 'data')]
-    const store = await ReplicaStore.open({ dirs, limits: { reserved: settings['reserved'], capacity: settings['capacity'] }, env, sync: settings['sync.on.close'] })
+    const store = await ReplicaStore.open({
+      dirs,
+      limits: { reserved: settings['reserved'], capacity: settings['capacity'] },
+      env,
+      sync: settings['sync.on.close'],
+    })
     closer.use(store)
     const clients = closer.use(new DatanodeClients())
     const metrics = new DatanodeMetrics()
     const server = createGrpcServer()
     // Set once the ports are known; nothing is reported before.
-    let session: NamenodeSession | undefined
-    const reportBad: NamenodeSession['reportBad'] = (...bad) => session?.reportBad(...bad)
+    const later: { session?: NamenodeSession } = {}
+    const reportBad: NamenodeSession['reportBad'] = (...bad) => later.session?.reportBad(...bad)
     const transfers = new Transfers({ env, store, clients, metrics, reportBad })
     const deletions = new Deletions({ env, store, metrics })
     closer.use(deletions)
-    const service = new DatanodeService({ env, store, clients, transfers, metrics, streamsMax: settings['datanode.streams.max'], localReads: settings['local.reads'] })
+    const service = new DatanodeService({
+      env,
+      store,
+      clients,
+      transfers,
+      metrics,
+      streamsMax: settings['datanode.streams.max'],
+      localReads: settings['local.reads'],
+    })
     service.addTo(server)
     for (const extra of options.services?.(new CheckedReplicas({ store, reportBad })) ?? []) {
       closer.use(extra)
@@ -82,18 +95,38 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
     const port = await server.listen(host, settings['port'])
     const address = settings['advertise'] || host
     const http = await serveHttp(host, settings['http.port'], {
-      health: () => ({ ok: session?.state === 'registered', reason: `not registered with the namenode (${session?.state ?? 'starting'})` }),
+      health: () => ({
+        ok: later.session?.state === 'registered',
+        reason: `not registered with the namenode (${later.session?.state ?? 'starting'})`,
+      }),
       status: () => ({
-        uuid: store.datanodeUuid, clusterId: store.clusterId, poolId: store.poolId, namenode: settings['namenode'], session: session?.state ?? 'starting',
-        grpc: `${address}:${port}`, rack: settings['rack'], blocks: store.size, ...metrics, deletionsWaiting: deletions.waiting,
-        storages: store.storages.map((storage) => ({ dir: storage.paths.root, uuid: storage.uuid, blocks: storage.finalized, used: storage.used, ...storage.space() })),
+        uuid: store.datanodeUuid,
+        clusterId: store.clusterId,
+        poolId: store.poolId,
+        namenode: settings['namenode'],
+        session: later.session?.state ?? 'starting',
+        grpc: `${address}:${port}`,
+        rack: settings['rack'],
+        blocks: store.size,
+        ...metrics,
+        deletionsWaiting: deletions.waiting,
+        storages: store.storages.map((storage) => ({
+          dir: storage.paths.root,
+          uuid: storage.uuid,
+          blocks: storage.finalized,
+          used: storage.used,
+          ...storage.space(),
+        })),
       }),
       metrics: () => metricsText(metrics, store),
     })
     closer.use(http)
     const namenode = parseNamenodeUri(settings['namenode'])
-    session = new NamenodeSession({
-      env, store, metrics, softwareVersion,
+    const session = new NamenodeSession({
+      env,
+      store,
+      metrics,
+      softwareVersion,
       namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
       datanode: datanodeId(store, settings, { address, port, httpPort: http.port }),
       heartbeatMs: settings['heartbeat.interval'],
@@ -101,21 +134,26 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       commands: {
         replicate: (command) => {
           const block = command.block!
-          transfers.copy(block, command.targets).catch((error: unknown) => env.log.warn('replicate.failed', { blockId: block.blockId, message: toQuarryError(error).message }))
+          transfers
+            .copy(block, command.targets)
+            .catch((error: unknown) => env.log.warn('replicate.failed', { blockId: block.blockId, message: toQuarryError(error).message }))
         },
         invalidate: (blocks) => deletions.add(blocks),
-        recover: (command) => void recoverBlock({ env, clients, poolId: () => store.poolId, send: (message) => session?.send(message) }, command),
+        recover: (command) =>
+          void recoverBlock({ env, clients, poolId: () => store.poolId, send: (message) => later.session?.send(message) }, command),
       },
     })
-    closer.use(session)
+    later.session = closer.use(session)
     session.start()
     await firstAnswer(session, env)
     session.onRefused((error) => {
       if (options.onRefused) options.onRefused(error)
-      else setImmediate(() => { throw error })
+      else
+        setImmediate(() => {
+          throw error
+        })
     })
     env.log.info('datanode.started', { uuid: store.datanodeUuid, grpc: `${address}:${port}`, dirs, blocks: store.size })
-    const running = session
     return {
       uuid: store.datanodeUuid,
       grpc: `${address}:${port}`,
@@ -123,9 +161,10 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       dirs,
       async drain() {
         service.drain()
-        running.goodbye('the datanode stops')
+        session.goodbye('the datanode stops')
         const until = env.clock.monotonicMs() + settings['drain.timeout']
-        while (metrics.readers + metrics.writers + metrics.transfers > 0 && env.clock.monotonicMs() < until) await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+        while (metrics.readers + metrics.writers + metrics.transfers > 0 && env.clock.monotonicMs() < until)
+          await new Promise((resolve) => setTimeout(resolve, drainPollMs))
         await closer.close()
       },
       close: () => closer.close(),
@@ -138,16 +177,28 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
 
 function checkSettings(settings: Settings): void {
   if (!isLoopback(settings['bind']) && !settings['insecure']) {
-    throw new QuarryError('CONFIG', `Nothing authenticates callers yet, so a datanode listens on loopback only. Set bind to 127.0.0.1, or accept the risk with --insecure (bind is ${settings['bind']}).`)
+    throw new QuarryError(
+      'CONFIG',
+      `Nothing authenticates callers yet, so a datanode listens on loopback only. Set bind to 127.0.0.1, or accept the risk with --insecure (bind is ${settings['bind']}).`,
+    )
   }
-  if (settings['data.dirs'].length === 0 && settings['dir'] === '') throw new QuarryError('CONFIG', 'A datanode needs a place for its blocks: set data.dirs or dir.')
-  if (settings['namenode'] === '') throw new QuarryError('CONFIG', 'A datanode needs its namenode: set namenode, such as quarry://127.0.0.1:8021.')
+  if (settings['data.dirs'].length === 0 && settings['dir'] === '')
+    throw new QuarryError('CONFIG', 'A datanode needs a place for its blocks: set data.dirs or dir.')
+  if (settings['namenode'] === '')
+    throw new QuarryError('CONFIG', 'A datanode needs its namenode: set namenode, such as quarry://127.0.0.1:8021.')
 }
 
 function datanodeId(store: ReplicaStore, settings: Settings, doors: { address: string; port: number; httpPort: number }): Init<DatanodeId> {
   return {
-    uuid: store.datanodeUuid, ip: doors.address, hostname: doors.address === '127.0.0.1' ? 'localhost' : hostname(),
-    grpcPort: doors.port, transferPort: 0, httpPort: doors.httpPort, ipcPort: 0, rack: settings['rack'], hostId: hostId(),
+    uuid: store.datanodeUuid,
+    ip: doors.address,
+    hostname: doors.address === '127.0.0.1' ? 'localhost' : hostname(),
+    grpcPort: doors.port,
+    transferPort: 0,
+    httpPort: doors.httpPort,
+    ipcPort: 0,
+    rack: settings['rack'],
+    hostId: hostId(),
   }
 }
 

@@ -11,7 +11,7 @@ const sum: Checksummer = { type: 2, bytesPerChunk: chunk, crc: crc32c, joined: j
 /** A packet of data[from, to), in pieces, with checksums cut at the chunk boundaries of the block. */
 function packet(data: Uint8Array, from: number, to: number, pieceBytes = 1000): PacketData {
   const sums: number[] = []
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const end = Math.min(to, at + chunk - (at % chunk))
     sums.push(crc32c(data.subarray(at, end)))
     at = end
@@ -46,35 +46,49 @@ function overlay(old: Uint8Array, at: number, more: Uint8Array): Uint8Array<Arra
 
 describe('PacketReceiver', () => {
   it('keeps data and whole-chunk checksums, however packets overlap and wherever they begin', () => {
-    const steps = fc.array(fc.record({ back: fc.nat(50), length: fc.integer({ min: 0, max: 70 }), piece: fc.integer({ min: 1, max: 80 }) }), { maxLength: 25 })
-    fc.assert(fc.property(fc.uint8Array({ minLength: 2000, maxLength: 2000 }), steps, (block, taken) => {
-      const receiver = new PacketReceiver(sum)
-      const files = new Files()
-      let length = 0
-      for (const { back, length: bytes, piece } of taken) {
-        const from = Math.max(0, length - back)
-        const to = Math.min(block.length, from + bytes)
-        const next = packet(block, from, to, piece)
-        receiver.check(next)
-        expect(receiver.firstBad(next)).toBe(-1)
-        files.write(receiver.place(next))
-        length = Math.max(length, to)
-        expect(receiver.length).toBe(length)
-        expect(files.data).toEqual(block.slice(0, length))
-        expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, length), chunk))
-      }
-    }), { numRuns: 300 })
+    const steps = fc.array(
+      fc.record({ back: fc.nat(50), length: fc.integer({ min: 0, max: 70 }), piece: fc.integer({ min: 1, max: 80 }) }),
+      { maxLength: 25 },
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 2000, maxLength: 2000 }), steps, (block, taken) => {
+        const receiver = new PacketReceiver(sum)
+        const files = new Files()
+        let length = 0
+        for (const { back, length: bytes, piece } of taken) {
+          const from = Math.max(0, length - back)
+          const to = Math.min(block.length, from + bytes)
+          const next = packet(block, from, to, piece)
+          receiver.check(next)
+          expect(receiver.firstBad(next)).toBe(-1)
+          files.write(receiver.place(next))
+          length = Math.max(length, to)
+          expect(receiver.length).toBe(length)
+          expect(files.data).toEqual(block.slice(0, length))
+          expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, length), chunk))
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('goes on with a replica that ends inside a chunk', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 200, maxLength: 200 }), fc.nat(100), fc.nat(100), (block, start, more) => {
-      const tail = block.slice(start - (start % chunk), start)
-      const receiver = new PacketReceiver(sum, start, tail)
-      const files = new Files()
-      files.write({ at: 0, data: [block.subarray(0, start)], length: start, chunk: 0, checksums: chunkChecksums(block.subarray(0, start), chunk) })
-      files.write(receiver.place(packet(block, start, start + more, 9)))
-      expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, start + more), chunk))
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 200, maxLength: 200 }), fc.nat(100), fc.nat(100), (block, start, more) => {
+        const tail = block.slice(start - (start % chunk), start)
+        const receiver = new PacketReceiver(sum, start, tail)
+        const files = new Files()
+        files.write({
+          at: 0,
+          data: [block.subarray(0, start)],
+          length: start,
+          chunk: 0,
+          checksums: chunkChecksums(block.subarray(0, start), chunk),
+        })
+        files.write(receiver.place(packet(block, start, start + more, 9)))
+        expect(Buffer.from(files.checksums)).toEqual(chunkChecksums(block.subarray(0, start + more), chunk))
+      }),
+    )
   })
 
   it('refuses a hole', () => {
@@ -87,13 +101,20 @@ describe('PacketReceiver', () => {
 
   it('refuses checksums that do not fit the data', () => {
     const receiver = new PacketReceiver(sum)
-    expect(() => receiver.check({ offset: 0, data: [new Uint8Array(17)], length: 17, checksums: new Uint8Array(4) })).toThrow('A packet of 17 bytes at 0 carries 4 checksum bytes instead of 8.')
+    expect(() => receiver.check({ offset: 0, data: [new Uint8Array(17)], length: 17, checksums: new Uint8Array(4) })).toThrow(
+      'A packet of 17 bytes at 0 carries 4 checksum bytes instead of 8.',
+    )
   })
 
   it('finds the chunk that is bad, also in a packet that begins inside a chunk', () => {
     const block = Uint8Array.from({ length: 100 }, (_, i) => i)
     for (const from of [0, 5, 16]) {
-      for (const [bad, pieceBytes] of [[60, 7], [60, 1000], [89, 16], [33, 40]] as const) {
+      for (const [bad, pieceBytes] of [
+        [60, 7],
+        [60, 1000],
+        [89, 16],
+        [33, 40],
+      ] as const) {
         const next = packet(block, from, 90, pieceBytes)
         expect(new PacketReceiver(sum).firstBad(next)).toBe(-1)
         const changed = block.slice()

@@ -75,7 +75,12 @@ export class PacketReceiver {
     const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.byteLength)
     const whole = Math.floor(length / bytesPerChunk)
     // The usual packet: one CRC over all its whole chunks, against their checksums put together.
-    if (joined !== undefined && whole > 1 && offset % bytesPerChunk === 0 && crcOf(crc, packet.data, whole * bytesPerChunk) === joined(checksums, whole, bytesPerChunk)) {
+    if (
+      joined !== undefined &&
+      whole > 1 &&
+      offset % bytesPerChunk === 0 &&
+      crcOf(crc, packet.data, whole * bytesPerChunk) === joined(checksums, whole, bytesPerChunk)
+    ) {
       const rest = slice(packet.data, whole * bytesPerChunk, length)
       return rest.length === 0 || crc(flat(rest)) === view.getUint32(whole * 4) ? -1 : whole
     }
@@ -99,7 +104,10 @@ export class PacketReceiver {
     const chunks = length === 0 ? 0 : Math.ceil((offset + length) / bytesPerChunk) - Math.floor(offset / bytesPerChunk)
     const wanted = crc === undefined ? 0 : chunks * 4
     if (checksums.length !== wanted) {
-      throw new QuarryError('INVALID_ARGUMENT', `A packet of ${length} bytes at ${offset} carries ${checksums.length} checksum bytes instead of ${wanted}.`)
+      throw new QuarryError(
+        'INVALID_ARGUMENT',
+        `A packet of ${length} bytes at ${offset} carries ${checksums.length} checksum bytes instead of ${wanted}.`,
+      )
     }
   }
 
@@ -158,12 +166,14 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 /** The bytes [from, to) of a list of pieces, as views. */
 function slice(pieces: readonly Uint8Array[], from: number, to: number): readonly Uint8Array[] {
   const [only] = pieces
-  if (pieces.length === 1 && only !== undefined) return from === 0 && to === only.length ? pieces : from === to ? [] : [only.subarray(from, to)]
+  if (pieces.length === 1 && only !== undefined)
+    return from === 0 && to === only.length ? pieces : from === to ? [] : [only.subarray(from, to)]
   const out: Uint8Array[] = []
   let start = 0
   for (const piece of pieces) {
     const end = start + piece.length
-    if (end > from && start < to) out.push(start >= from && end <= to ? piece : piece.subarray(Math.max(0, from - start), Math.min(piece.length, to - start)))
+    if (end > from && start < to)
+      out.push(start >= from && end <= to ? piece : piece.subarray(Math.max(0, from - start), Math.min(piece.length, to - start)))
     start = end
   }
   return out

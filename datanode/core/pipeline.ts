@@ -60,7 +60,9 @@ export interface PipelinePorts {
   /** Starts the call to the node below; the header is already the one it should get. */
   connect(header: WriteHeader): Downstream
   /** To the writer; resolves when there is room for more. */
-  reply(reply: { readonly setup: Partial<SetupReply> } | { readonly ack: { seqno: number; statuses: PipelineStatus[]; message: string } }): Promise<void>
+  reply(
+    reply: { readonly setup: Partial<SetupReply> } | { readonly ack: { seqno: number; statuses: PipelineStatus[]; message: string } },
+  ): Promise<void>
 }
 
 /** Packets taken from the writer and not yet acknowledged: bounds what a stream holds when the disk or the next node is slow. */
@@ -98,7 +100,9 @@ export async function runPipeline(header: WriteHeader, packets: AsyncIterator<In
   const stream = new PipelineStream(header, writer, downstream, ports)
   try {
     if (header.stage === WriteStage.WRITE_CLOSE_RECOVERY) {
-      await writer.finalize(() => ports.reply({ setup: { status: PipelineStatus.PIPELINE_SUCCESS, storages: [writer.storageUuid, ...setup.storages] } }))
+      await writer.finalize(() =>
+        ports.reply({ setup: { status: PipelineStatus.PIPELINE_SUCCESS, storages: [writer.storageUuid, ...setup.storages] } }),
+      )
       return
     }
     await ports.reply({ setup: { status: PipelineStatus.PIPELINE_SUCCESS, storages: [writer.storageUuid, ...setup.storages] } })
@@ -109,7 +113,10 @@ export async function runPipeline(header: WriteHeader, packets: AsyncIterator<In
   }
 }
 
-async function setUp(header: WriteHeader, ports: PipelinePorts): Promise<{ writer: ReplicaWriter; downstream: Downstream | undefined; storages: string[] } | undefined> {
+async function setUp(
+  header: WriteHeader,
+  ports: PipelinePorts,
+): Promise<{ writer: ReplicaWriter; downstream: Downstream | undefined; storages: string[] } | undefined> {
   let writer: ReplicaWriter
   try {
     writer = await ports.openReplica(header)
@@ -126,9 +133,15 @@ async function setUp(header: WriteHeader, ports: PipelinePorts): Promise<{ write
     storageType: header.targets[0]?.storageType ?? 0,
   })
   try {
-    const reply = await within(ports.clock, stallMs + stallPerNodeMs * header.targets.length, downstream.replies.next(), `Datanode ${next.uuid} did not answer.`)
+    const reply = await within(
+      ports.clock,
+      stallMs + stallPerNodeMs * header.targets.length,
+      downstream.replies.next(),
+      `Datanode ${next.uuid} did not answer.`,
+    )
     const setup = reply.done ? undefined : (reply.value as WriteReply).setup
-    if (setup === undefined || setup === null) throw new QuarryError('UNAVAILABLE', `Datanode ${next.uuid} ended the call before it answered.`)
+    if (setup === undefined || setup === null)
+      throw new QuarryError('UNAVAILABLE', `Datanode ${next.uuid} ended the call before it answered.`)
     if (setup.status !== PipelineStatus.PIPELINE_SUCCESS) {
       await writer.close()
       downstream.cancel()
@@ -148,7 +161,9 @@ async function refuse(ports: PipelinePorts, thrown: unknown, firstBad: string): 
   const error = toQuarryError(thrown)
   ports.log.warn('pipeline.refused', { code: error.code, message: error.message, firstBad })
   const status = error.code === 'DISK_FULL' ? PipelineStatus.PIPELINE_ERROR_DISK_FULL : PipelineStatus.PIPELINE_ERROR
-  await ports.reply({ setup: { status, firstBad, error: { code: error.code, message: error.message, detailsJson: JSON.stringify(error.details) } } })
+  await ports.reply({
+    setup: { status, firstBad, error: { code: error.code, message: error.message, detailsJson: JSON.stringify(error.details) } },
+  })
 }
 
 class PipelineStream {
@@ -172,7 +187,8 @@ class PipelineStream {
     this.#downstream = downstream
     this.#stage = header.stage
     this.#receiver = new PacketReceiver(writer.sum, writer.startLength, writer.startTail)
-    this.#verify = downstream === undefined || header.stage === WriteStage.WRITE_TRANSFER_RBW || header.stage === WriteStage.WRITE_TRANSFER_FINALIZED
+    this.#verify =
+      downstream === undefined || header.stage === WriteStage.WRITE_TRANSFER_RBW || header.stage === WriteStage.WRITE_TRANSFER_FINALIZED
     this.#stallMs = stallMs + stallPerNodeMs * header.targets.length
   }
 
@@ -192,7 +208,8 @@ class PipelineStream {
     try {
       while (!this.#failed) {
         const next = await Promise.race([this.#nextWithHeartbeats(packets), evicted])
-        if (next === 'evicted') throw new QuarryError('REPLICA_STATE', `Another writer took over block ${this.#writer.blockId}, or it was deleted.`)
+        if (next === 'evicted')
+          throw new QuarryError('REPLICA_STATE', `Another writer took over block ${this.#writer.blockId}, or it was deleted.`)
         if (next.done) return
         await this.#take(next.value)
         if (next.value.packet.last) return
@@ -229,7 +246,19 @@ class PipelineStream {
     }
     this.#receiver.check(packet)
     if (this.#verify && this.#receiver.firstBad(packet) >= 0) {
-      this.#push({ seqno: packet.seqno, packet, written: rejected(new PipelineFailure([PipelineStatus.PIPELINE_ERROR_CHECKSUM], `Packet ${packet.seqno} of block ${this.#writer.blockId} does not match its checksums.`)), forwarded: false, internal: false, end: 0 })
+      this.#push({
+        seqno: packet.seqno,
+        packet,
+        written: rejected(
+          new PipelineFailure(
+            [PipelineStatus.PIPELINE_ERROR_CHECKSUM],
+            `Packet ${packet.seqno} of block ${this.#writer.blockId} does not match its checksums.`,
+          ),
+        ),
+        forwarded: false,
+        internal: false,
+        end: 0,
+      })
       return
     }
     const sent = downstream?.forward(raw)
@@ -237,7 +266,14 @@ class PipelineStream {
     let written = this.#writer.write(placement)
     if (packet.sync) written = this.#writer.sync()
     if (packet.last) this.#writer.startSync()
-    this.#push({ seqno: packet.seqno, packet, written, forwarded: downstream !== undefined, internal: false, end: packet.offset + packet.length })
+    this.#push({
+      seqno: packet.seqno,
+      packet,
+      written,
+      forwarded: downstream !== undefined,
+      internal: false,
+      end: packet.offset + packet.length,
+    })
     if (sent !== undefined) await this.#below(sent)
     if (packet.last) downstream?.end()
   }
@@ -247,7 +283,11 @@ class PipelineStream {
     try {
       await within(this.#ports.clock, this.#stallMs, sent, 'The next datanode takes no more bytes.')
     } catch (thrown) {
-      this.#ports.log.warn('pipeline.forward.failed', { blockId: this.#writer.blockId, downstream: this.#downstream?.uuid, message: (thrown as Error).message })
+      this.#ports.log.warn('pipeline.forward.failed', {
+        blockId: this.#writer.blockId,
+        downstream: this.#downstream?.uuid,
+        message: (thrown as Error).message,
+      })
       this.#downstream?.cancel()
     }
   }
@@ -271,7 +311,8 @@ class PipelineStream {
     await entry.written
     const below = entry.forwarded ? await this.#ackFromBelow(entry) : []
     if (entry.internal) return false
-    const reply = () => this.#ports.reply({ ack: { seqno: entry.seqno, statuses: [PipelineStatus.PIPELINE_SUCCESS, ...below], message: '' } })
+    const reply = () =>
+      this.#ports.reply({ ack: { seqno: entry.seqno, statuses: [PipelineStatus.PIPELINE_SUCCESS, ...below], message: '' } })
     if (!entry.packet.last) {
       if (entry.end > 0) this.#writer.acknowledge(entry.end)
       await reply()
@@ -290,13 +331,19 @@ class PipelineStream {
     let ack: WriteReply['ack'] = null
     let message = `Datanode ${downstream.uuid} ended the stream.`
     try {
-      const next = await within(this.#ports.clock, this.#stallMs, downstream.replies.next(), `Datanode ${downstream.uuid} has not acknowledged a packet for ${this.#stallMs} ms.`)
+      const next = await within(
+        this.#ports.clock,
+        this.#stallMs,
+        downstream.replies.next(),
+        `Datanode ${downstream.uuid} has not acknowledged a packet for ${this.#stallMs} ms.`,
+      )
       if (!next.done) ack = (next.value as WriteReply).ack
     } catch (thrown) {
       message = (thrown as Error).message
     }
     if (ack === null || ack.seqno !== entry.seqno) {
-      if (ack !== null && ack.statuses.some((status) => status !== PipelineStatus.PIPELINE_SUCCESS)) throw this.#blame(entry, ack.statuses, ack.message)
+      if (ack !== null && ack.statuses.some((status) => status !== PipelineStatus.PIPELINE_SUCCESS))
+        throw this.#blame(entry, ack.statuses, ack.message)
       throw new PipelineFailure([PipelineStatus.PIPELINE_SUCCESS, PipelineStatus.PIPELINE_ERROR], message)
     }
     if (ack.statuses.some((status) => status !== PipelineStatus.PIPELINE_SUCCESS)) throw this.#blame(entry, ack.statuses, ack.message)

@@ -11,7 +11,9 @@ export interface ReadPlan {
 /** `length` is the visible length of the replica. */
 export function planRead(length: number, bytesPerChunk: number, offset: number, wanted: number): ReadPlan {
   if (!(offset >= 0) || !(wanted >= 0) || offset + wanted > length) {
-    throw new QuarryError('INVALID_ARGUMENT', `Bytes ${offset} to ${offset + wanted} were asked of a replica of ${length} bytes.`, { length })
+    throw new QuarryError('INVALID_ARGUMENT', `Bytes ${offset} to ${offset + wanted} were asked of a replica of ${length} bytes.`, {
+      length,
+    })
   }
   const start = offset - (offset % bytesPerChunk)
   const end = Math.min(length, Math.ceil((offset + wanted) / bytesPerChunk) * bytesPerChunk)

@@ -10,7 +10,10 @@ export interface Candidate<T> {
   readonly waiting: boolean
 }
 
-export function agreeOnLength<T>(candidates: readonly Candidate<T>[], genstamp: number): { readonly length: number; readonly parties: readonly Candidate<T>[] } {
+export function agreeOnLength<T>(
+  candidates: readonly Candidate<T>[],
+  genstamp: number,
+): { readonly length: number; readonly parties: readonly Candidate<T>[] } {
   const usable = candidates.filter((one) => one.found && one.genstamp >= genstamp && one.length > 0)
   const finalized = usable.filter((one) => one.finalized)
   if (finalized.length > 0) {

@@ -5,8 +5,20 @@ import { QuarryError } from '../../common/errors.ts'
 import { codec, serviceDefinition } from '../../proto/codec.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type {
-  BlockChecksumReply, BlockChecksumRequest, DatanodeId, FinishReplicaRecoveryReply, FinishReplicaRecoveryRequest, Init, InitReplicaRecoveryReply,
-  InitReplicaRecoveryRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteHeader, WriteReply,
+  BlockChecksumReply,
+  BlockChecksumRequest,
+  DatanodeId,
+  FinishReplicaRecoveryReply,
+  FinishReplicaRecoveryRequest,
+  Init,
+  InitReplicaRecoveryReply,
+  InitReplicaRecoveryRequest,
+  ReplicaInfoReply,
+  ReplicaInfoRequest,
+  TransferReply,
+  TransferRequest,
+  WriteHeader,
+  WriteReply,
 } from '../../proto/ports.ts'
 import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
 import { joined } from '../../proto/transport/bulk-stream.ts'
@@ -59,7 +71,9 @@ export class DatanodeService {
       blockChecksum: this.#unary<BlockChecksumRequest, BlockChecksumReply>((request) => this.#blockChecksum(request)),
       transferBlock: this.#unary<TransferRequest, TransferReply>((request) => this.#transfer(request)),
       initReplicaRecovery: this.#unary<InitReplicaRecoveryRequest, InitReplicaRecoveryReply>((request) => this.#initRecovery(request)),
-      finishReplicaRecovery: this.#unary<FinishReplicaRecoveryRequest, FinishReplicaRecoveryReply>((request) => this.#finishRecovery(request)),
+      finishReplicaRecovery: this.#unary<FinishReplicaRecoveryRequest, FinishReplicaRecoveryReply>((request) =>
+        this.#finishRecovery(request),
+      ),
     })
   }
 
@@ -175,7 +189,10 @@ export class DatanodeService {
 
   #unary<Q, R>(run: (request: Q, peer: string) => Promise<Init<R>>): Unary<Q, R> {
     return (call, callback) => {
-      run(call.request, call.getPeer()).then((reply) => callback(null, reply), (error: unknown) => callback(statusOf(error)))
+      run(call.request, call.getPeer()).then(
+        (reply) => callback(null, reply),
+        (error: unknown) => callback(statusOf(error)),
+      )
     }
   }
 
@@ -189,7 +206,8 @@ export class DatanodeService {
 
   #checkPool(poolId: string): void {
     const own = this.#deps.store.poolId
-    if (own !== '' && poolId !== '' && poolId !== own) throw new QuarryError('WRONG_CLUSTER', `This datanode keeps blocks of pool ${own}, not of ${poolId}.`)
+    if (own !== '' && poolId !== '' && poolId !== own)
+      throw new QuarryError('WRONG_CLUSTER', `This datanode keeps blocks of pool ${own}, not of ${poolId}.`)
   }
 }
 

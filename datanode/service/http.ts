@@ -39,9 +39,14 @@ export async function serveHttp(host: string, port: number, pages: HttpPages): P
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE'
-        ? new QuarryError('IN_USE', `Port ${port} on ${host} is in use by another program; choose another with -D http.port=N.`, { host, port })
-        : new QuarryError('CONFIG', `Cannot listen on ${host}:${port}: ${error.message}`, { host, port }))
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new QuarryError('IN_USE', `Port ${port} on ${host} is in use by another program; choose another with -D http.port=N.`, {
+              host,
+              port,
+            })
+          : new QuarryError('CONFIG', `Cannot listen on ${host}:${port}: ${error.message}`, { host, port }),
+      )
     })
     server.listen(port, host, resolve)
   })

@@ -61,7 +61,8 @@ export class CheckedReplicas implements LocalReplicas {
         const wanted = Math.min(step, plan.end - at)
         const data = Buffer.allocUnsafe(wanted)
         await reader.read(at, wanted, data, sums)
-        if (firstBad(reader, data, sums) >= 0) throw this.#bad(block, store.find(block).storage.uuid, `bytes from ${at} on do not match their checksums`)
+        if (firstBad(reader, data, sums) >= 0)
+          throw this.#bad(block, store.find(block).storage.uuid, `bytes from ${at} on do not match their checksums`)
         yield data.subarray(Math.max(0, offset - at), Math.min(wanted, offset + length - at))
       }
     } finally {
@@ -72,7 +73,9 @@ export class CheckedReplicas implements LocalReplicas {
   #finalized(block: Block): ReplicaRecord {
     const replica = this.#deps.store.find(block)
     if (replica.state !== ReplicaState.REPLICA_FINALIZED) {
-      throw new QuarryError('REPLICA_NOT_FOUND', `The replica of block ${block.blockId} on this node is still being written.`, { blockId: block.blockId })
+      throw new QuarryError('REPLICA_NOT_FOUND', `The replica of block ${block.blockId} on this node is still being written.`, {
+        blockId: block.blockId,
+      })
     }
     return replica
   }
@@ -97,6 +100,8 @@ export class CheckedReplicas implements LocalReplicas {
 
   #bad(block: Block, storageUuid: string, reason: string): QuarryError {
     this.#deps.reportBad(block, storageUuid, reason)
-    return new QuarryError('CHECKSUM', `The replica of block ${block.blockId} on datanode ${this.datanodeUuid} is damaged: ${reason}.`, { blockId: block.blockId })
+    return new QuarryError('CHECKSUM', `The replica of block ${block.blockId} on datanode ${this.datanodeUuid} is damaged: ${reason}.`, {
+      blockId: block.blockId,
+    })
   }
 }

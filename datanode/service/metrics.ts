@@ -21,17 +21,43 @@ export function metricsText(metrics: DatanodeMetrics, store: ReplicaStore): stri
     lines.push(`# HELP quarry_datanode_${name} ${help}`, `# TYPE quarry_datanode_${name} ${kind}`)
     for (const [labels, value] of values) lines.push(`quarry_datanode_${name}${labels} ${value}`)
   }
-  add('streams', 'gauge', 'Open block streams.', [['{direction="read"}', metrics.readers], ['{direction="write"}', metrics.writers]])
+  add('streams', 'gauge', 'Open block streams.', [
+    ['{direction="read"}', metrics.readers],
+    ['{direction="write"}', metrics.writers],
+  ])
   add('transfers', 'gauge', 'Copies going out to other datanodes.', [['', metrics.transfers]])
-  add('bytes_total', 'counter', 'Bytes of block data.', [['{direction="read"}', metrics.bytesRead], ['{direction="write"}', metrics.bytesWritten]])
+  add('bytes_total', 'counter', 'Bytes of block data.', [
+    ['{direction="read"}', metrics.bytesRead],
+    ['{direction="write"}', metrics.bytesWritten],
+  ])
   add('blocks_deleted_total', 'counter', 'Replicas removed.', [['', metrics.blocksDeleted]])
   add('blocks_copied_total', 'counter', 'Replicas copied to other datanodes.', [['', metrics.blocksCopied]])
   add('bad_replicas_total', 'counter', 'Replicas found damaged here.', [['', metrics.badReplicas]])
   const storages = store.storages.map((storage) => ({ labels: `{storage="${storage.uuid}"}`, storage, space: storage.space() }))
-  add('capacity_bytes', 'gauge', 'Bytes that a storage may hold.', storages.map(({ labels, space }) => [labels, space.capacity]))
-  add('remaining_bytes', 'gauge', 'Bytes that a storage still takes.', storages.map(({ labels, space }) => [labels, space.remaining]))
-  add('used_bytes', 'gauge', 'Bytes in replicas.', storages.map(({ labels, storage }) => [labels, storage.used]))
-  add('blocks', 'gauge', 'Finalised replicas.', storages.map(({ labels, storage }) => [labels, storage.finalized]))
+  add(
+    'capacity_bytes',
+    'gauge',
+    'Bytes that a storage may hold.',
+    storages.map(({ labels, space }) => [labels, space.capacity]),
+  )
+  add(
+    'remaining_bytes',
+    'gauge',
+    'Bytes that a storage still takes.',
+    storages.map(({ labels, space }) => [labels, space.remaining]),
+  )
+  add(
+    'used_bytes',
+    'gauge',
+    'Bytes in replicas.',
+    storages.map(({ labels, storage }) => [labels, storage.used]),
+  )
+  add(
+    'blocks',
+    'gauge',
+    'Finalised replicas.',
+    storages.map(({ labels, storage }) => [labels, storage.finalized]),
+  )
   add('resident_bytes', 'gauge', 'Memory of the process.', [['', process.memoryUsage.rss()]])
   return `${lines.join('\n')}\n`
 }

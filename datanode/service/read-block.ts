@@ -20,14 +20,26 @@ export interface FrameSink {
   flush(): Promise<void>
 }
 
-export async function serveRead(store: ReplicaStore, pool: BufferPool, request: ReadRequest, sink: FrameSink, count: (bytes: number) => void): Promise<void> {
+export async function serveRead(
+  store: ReplicaStore,
+  pool: BufferPool,
+  request: ReadRequest,
+  sink: FrameSink,
+  count: (bytes: number) => void,
+): Promise<void> {
   const block = request.block ?? { blockId: 0, genstamp: 0, length: 0 }
   const reader = await ReplicaReader.open(store, block)
   const buffers: Buffer[] = []
   try {
     const { type, bytesPerChunk } = reader.sum
     const plan = planRead(reader.length, bytesPerChunk, request.offset, request.length)
-    await sink.send([encodeReadHeader({ checksum: { type: request.skipChecksums ? ChecksumType.CHECKSUM_NULL : (type as ChecksumType), bytesPerChunk }, chunkOffset: plan.start, visibleLength: reader.length })])
+    await sink.send([
+      encodeReadHeader({
+        checksum: { type: request.skipChecksums ? ChecksumType.CHECKSUM_NULL : (type as ChecksumType), bytesPerChunk },
+        chunkOffset: plan.start,
+        visibleLength: reader.length,
+      }),
+    ])
     const step = packetDataBytes(bytesPerChunk, readPacketBytes)
     const sumBytes = Math.ceil(step / bytesPerChunk) * 4
     for (let i = 0; i < buffersPerStream && plan.start + i * step < plan.end; i++) buffers.push(pool.take(step + sumBytes))
@@ -41,7 +53,10 @@ export async function serveRead(store: ReplicaStore, pool: BufferPool, request: 
       const sums = buffer.subarray(step)
       if (request.skipChecksums) await reader.readData(offset, length, data)
       else await reader.read(offset, length, data, sums)
-      const checksums = request.skipChecksums || reader.sum.crc === undefined ? sums.subarray(0, 0) : sums.subarray(0, Math.ceil(length / bytesPerChunk) * 4)
+      const checksums =
+        request.skipChecksums || reader.sum.crc === undefined
+          ? sums.subarray(0, 0)
+          : sums.subarray(0, Math.ceil(length / bytesPerChunk) * 4)
       return { seqno: index, offset, checksums, last: false, sync: false, data }
     }
 

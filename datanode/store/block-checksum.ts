@@ -11,7 +11,10 @@ import type { ReplicaStore } from './replica-store.ts'
 const readBytes = 256 * 1024
 
 /** Over the first `block.length` bytes when that is shorter than the replica; 0 = the whole replica. */
-export async function blockChecksum(store: ReplicaStore, block: ReplicaId & { readonly length: number }): Promise<Init<BlockChecksumReply>> {
+export async function blockChecksum(
+  store: ReplicaStore,
+  block: ReplicaId & { readonly length: number },
+): Promise<Init<BlockChecksumReply>> {
   const reader = await ReplicaReader.open(store, block)
   try {
     const { bytesPerChunk, type, crc } = reader.sum
@@ -22,10 +25,11 @@ export async function blockChecksum(store: ReplicaStore, block: ReplicaId & { re
     // A last chunk that the replica has in full, but the asked length only in part, needs its checksum computed.
     const partial = crc !== undefined && length % bytesPerChunk !== 0 && length < reader.length
     const stored = partial ? chunks - 1 : chunks
-    for (let chunk = 0; chunk < stored; ) {
+    for (let chunk = 0; chunk < stored;) {
       const wanted = Math.min(buffer.length, (stored - chunk) * 4)
       const got = await reader.readChecksums(chunk, buffer, wanted)
-      if (got !== wanted) throw new QuarryError('CHECKSUM', `The checksum file of block ${block.blockId} is too short.`, { blockId: block.blockId })
+      if (got !== wanted)
+        throw new QuarryError('CHECKSUM', `The checksum file of block ${block.blockId} is too short.`, { blockId: block.blockId })
       md5.update(buffer.subarray(0, got))
       chunk += got / 4
     }

@@ -51,7 +51,8 @@ export function encodeHeader(sum: Checksummer): Buffer {
 
 /** The header of a checksum file; undefined when it is not one (torn, or damaged). */
 export function decodeHeader(bytes: Buffer): Checksummer | undefined {
-  if (bytes.length < headerBytes || bytes.readUInt32BE(0) !== magic || bytes.readUInt32BE(12) !== crc32c(bytes.subarray(0, 12))) return undefined
+  if (bytes.length < headerBytes || bytes.readUInt32BE(0) !== magic || bytes.readUInt32BE(12) !== crc32c(bytes.subarray(0, 12)))
+    return undefined
   if (bytes.readUInt16BE(4) !== version) {
     throw new QuarryError('VERSION', `A checksum file has format ${bytes.readUInt16BE(4)}; this program knows ${version}.`)
   }

@@ -20,7 +20,13 @@ export interface StoragePaths {
 }
 
 export function storagePaths(root: string): StoragePaths {
-  return { root, finalized: join(root, 'current/finalized'), rbw: join(root, 'current/rbw'), tmp: join(root, 'tmp'), scratch: join(root, 'scratch') }
+  return {
+    root,
+    finalized: join(root, 'current/finalized'),
+    rbw: join(root, 'current/rbw'),
+    tmp: join(root, 'tmp'),
+    scratch: join(root, 'scratch'),
+  }
 }
 
 /** The directory of a finalised block: 32 by 32, chosen as HDFS does, so that neighbours share a directory. */
@@ -38,7 +44,9 @@ export function checksumName(blockId: number, genstamp: number): string {
   return `blk_${blockId}_${genstamp}.meta`
 }
 
-export type ParsedName = { readonly kind: 'data'; readonly blockId: number } | { readonly kind: 'checksums'; readonly blockId: number; readonly genstamp: number }
+export type ParsedName =
+  | { readonly kind: 'data'; readonly blockId: number }
+  | { readonly kind: 'checksums'; readonly blockId: number; readonly genstamp: number }
 
 export function parseName(name: string): ParsedName | undefined {
   const match = /^blk_(\d{1,16})(?:_(\d{1,16})\.meta)?$/.exec(name)

@@ -20,7 +20,12 @@ export class ReplicaReader {
   readonly #checksums: number
   #closed = false
 
-  private constructor(record: ReplicaRecord, snapshot: { length: number; genstamp: number }, files: { data: number; checksums: number }, sum: Checksummer) {
+  private constructor(
+    record: ReplicaRecord,
+    snapshot: { length: number; genstamp: number },
+    files: { data: number; checksums: number },
+    sum: Checksummer,
+  ) {
     this.#record = record
     this.length = snapshot.length
     this.genstamp = snapshot.genstamp
@@ -41,12 +46,17 @@ export class ReplicaReader {
         const header = Buffer.allocUnsafe(headerBytes)
         const got = await readAt(opened[1]!, header, 0, headerBytes, 0)
         const sum = decodeHeader(header.subarray(0, got))
-        if (sum === undefined) throw new QuarryError('CHECKSUM', `The checksum file of block ${record.blockId} is damaged.`, { blockId: record.blockId })
+        if (sum === undefined)
+          throw new QuarryError('CHECKSUM', `The checksum file of block ${record.blockId} is damaged.`, { blockId: record.blockId })
         return new ReplicaReader(record, snapshot, { data: opened[0]!, checksums: opened[1]! }, sum)
       } catch (error) {
         await Promise.all(opened.map(closeFile))
         if (!isMissing(error)) throw error
-        if (attempt >= openAttemptsMax) throw new QuarryError('REPLICA_NOT_FOUND', `The files of block ${record.blockId} are missing.`, { blockId: record.blockId, missing: true })
+        if (attempt >= openAttemptsMax)
+          throw new QuarryError('REPLICA_NOT_FOUND', `The files of block ${record.blockId} are missing.`, {
+            blockId: record.blockId,
+            missing: true,
+          })
       }
     }
   }
@@ -63,7 +73,9 @@ export class ReplicaReader {
       readAt(this.#checksums, sums, 0, sumsLength, headerBytes + (start / bytesPerChunk) * 4),
     ])
     if (data !== length || checksums !== sumsLength) {
-      throw new QuarryError('CHECKSUM', `The files of block ${this.#record.blockId} are shorter than its ${this.length} bytes.`, { blockId: this.#record.blockId })
+      throw new QuarryError('CHECKSUM', `The files of block ${this.#record.blockId} are shorter than its ${this.length} bytes.`, {
+        blockId: this.#record.blockId,
+      })
     }
     if (crc !== undefined && start + length === this.length && length % bytesPerChunk !== 0 && this.#mayHaveGrown()) {
       // A writer goes on in the last chunk: its stored checksum may cover more bytes than this reader may see.
@@ -89,6 +101,10 @@ export class ReplicaReader {
   }
 
   #mayHaveGrown(): boolean {
-    return this.#record.state !== ReplicaState.REPLICA_FINALIZED || this.#record.genstamp !== this.genstamp || this.#record.length !== this.length
+    return (
+      this.#record.state !== ReplicaState.REPLICA_FINALIZED ||
+      this.#record.genstamp !== this.genstamp ||
+      this.#record.length !== this.length
+    )
   }
 }

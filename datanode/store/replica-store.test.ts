@@ -1,5 +1,16 @@
 // The block store on a real directory: the order of durability, restarts with torn replicas, identity, space, recovery.
-import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -34,7 +45,17 @@ async function open(dir: string, more: Partial<StoreOptions> = {}): Promise<Repl
 }
 
 const blockId = 1073741825
-const request: WriteRequest = { stage: WriteStage.WRITE_SETUP_CREATE, blockId, genstamp: 1001, newGenstamp: 1001, minBytes: 0, maxBytes: 0, sum: checksummer(2, 512), storageUuid: '', blockSize: 0 }
+const request: WriteRequest = {
+  stage: WriteStage.WRITE_SETUP_CREATE,
+  blockId,
+  genstamp: 1001,
+  newGenstamp: 1001,
+  minBytes: 0,
+  maxBytes: 0,
+  sum: checksummer(2, 512),
+  storageUuid: '',
+  blockSize: 0,
+}
 
 async function write(writer: ReplicaWriter, data: Uint8Array, from = 0): Promise<void> {
   const part = data.subarray(from)
@@ -58,7 +79,9 @@ async function contents(store: ReplicaStore, id = blockId): Promise<Buffer> {
 
 /** All files below a directory. */
 function files(dir: string): string[] {
-  return readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 }
 
 describe('the order of durability', () => {
@@ -128,7 +151,9 @@ describe('a restart', () => {
   const data = patternBytes(512 * 4 + 100)
 
   /** A replica left open by a crash, changed by `tear`, as it is found afterwards. */
-  async function torn(tear: (paths: { data: string; checksums: string }) => void): Promise<{ state: number; length: number; bytes: Buffer; checksumBytes: number }> {
+  async function torn(
+    tear: (paths: { data: string; checksums: string }) => void,
+  ): Promise<{ state: number; length: number; bytes: Buffer; checksumBytes: number }> {
     const dir = temporary()
     const store = await open(dir)
     await write(await store.openWriter(request), data)
@@ -138,11 +163,21 @@ describe('a restart', () => {
     tear(paths)
     const again = await open(dir)
     const replica = again.get(blockId)!
-    return { state: replica.state, length: replica.length, bytes: await contents(again).catch(() => Buffer.alloc(0)), checksumBytes: statSync(paths.checksums).size }
+    return {
+      state: replica.state,
+      length: replica.length,
+      bytes: await contents(again).catch(() => Buffer.alloc(0)),
+      checksumBytes: statSync(paths.checksums).size,
+    }
   }
 
   it('keeps a whole replica that was being written, waiting to be recovered', async () => {
-    expect(await torn(() => {})).toEqual({ state: ReplicaState.REPLICA_RWR, length: data.length, bytes: data, checksumBytes: headerBytes + 20 })
+    expect(await torn(() => {})).toEqual({
+      state: ReplicaState.REPLICA_RWR,
+      length: data.length,
+      bytes: data,
+      checksumBytes: headerBytes + 20,
+    })
   })
 
   it.each([
@@ -191,7 +226,9 @@ describe('a restart', () => {
     rmSync(join(`${dir}.copy`, 'in_use.lock'))
     const again = await open(`${dir}.copy`)
     expect(again.size).toBe(0)
-    expect(files(`${dir}.copy`).map((path) => path.slice(dir.length + 6))).toEqual(expect.arrayContaining(['identity.json', 'in_use.lock'].map((name) => expect.stringContaining(name))))
+    expect(files(`${dir}.copy`).map((path) => path.slice(dir.length + 6))).toEqual(
+      expect.arrayContaining(['identity.json', 'in_use.lock'].map((name) => expect.stringContaining(name))),
+    )
     expect(existsSync(join(`${dir}.copy`, 'scratch/leftover'))).toBe(false)
   })
 
@@ -205,12 +242,17 @@ describe('a restart', () => {
     await store.close()
     const again = await open(dir)
     expect(again.storages[0]).toMatchObject({ used, finalized: 5 })
-    expect(again.list(again.storages[0]!).map(({ blockId: id, genstamp, length, state }) => ({ id: id - blockId, genstamp, length, state }))).toEqual([0, 300, 600, 900, 1200].map((id) => ({ id, genstamp: 1001, length: data.length, state: 0 })))
+    expect(
+      again.list(again.storages[0]!).map(({ blockId: id, genstamp, length, state }) => ({ id: id - blockId, genstamp, length, state })),
+    ).toEqual([0, 300, 600, 900, 1200].map((id) => ({ id, genstamp: 1001, length: data.length, state: 0 })))
   })
 
   it('keeps the newer of two replicas of one block', async () => {
     const [one, two] = [temporary(), temporary()]
-    for (const [dir, genstamp] of [[one, 1001], [two, 1005]] as const) {
+    for (const [dir, genstamp] of [
+      [one, 1001],
+      [two, 1005],
+    ] as const) {
       const store = await open(dir)
       await finalized(store, data, { genstamp })
       await store.close()
@@ -247,7 +289,15 @@ describe('the identity of a directory', () => {
   it('keeps a datanode out that another process runs, and not one that a crash left', async () => {
     const dir = temporary()
     await (await open(dir)).close()
-    writeFileSync(join(dir, 'in_use.lock'), JSON.stringify({ pid: process.ppid, started: readFileSync(`/proc/${process.ppid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[19] }))
+    writeFileSync(
+      join(dir, 'in_use.lock'),
+      JSON.stringify({
+        pid: process.ppid,
+        started: readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ')[19],
+      }),
+    )
     await expect(open(dir)).rejects.toMatchObject({ code: 'IN_USE', message: expect.stringContaining(`pid ${process.ppid}`) })
     writeFileSync(join(dir, 'in_use.lock'), JSON.stringify({ pid: process.ppid, started: '1' }))
     await open(dir)
@@ -259,7 +309,10 @@ describe('the identity of a directory', () => {
     const path = join(dir, 'identity.json')
     const identity = JSON.parse(readFileSync(path, 'utf8')) as object
     writeFileSync(path, JSON.stringify({ ...identity, layout: 2 }))
-    await expect(open(dir)).rejects.toMatchObject({ code: 'VERSION', message: expect.stringContaining('has layout 2, made by a newer program') })
+    await expect(open(dir)).rejects.toMatchObject({
+      code: 'VERSION',
+      message: expect.stringContaining('has layout 2, made by a newer program'),
+    })
     writeFileSync(path, '{')
     await expect(open(dir)).rejects.toMatchObject({ code: 'CONFIG', message: expect.stringContaining('is damaged') })
   })
@@ -267,7 +320,10 @@ describe('the identity of a directory', () => {
   it('says which directory cannot be used', async () => {
     const dir = temporary()
     writeFileSync(join(dir, 'file'), '')
-    await expect(open(join(dir, 'file/sub'))).rejects.toMatchObject({ code: 'CONFIG', message: expect.stringContaining('file/sub cannot be used') })
+    await expect(open(join(dir, 'file/sub'))).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringContaining('file/sub cannot be used'),
+    })
   })
 })
 
@@ -278,7 +334,10 @@ describe('space', () => {
     await write(writer, patternBytes(2 * 1024 * 1024 + 512 * 1024))
     await expect(write(writer, patternBytes(4 * 1024 * 1024), 2 * 1024 * 1024 + 512 * 1024)).rejects.toMatchObject({ code: 'DISK_FULL' })
     await new Promise((resolve) => setTimeout(resolve, 600))
-    await expect(store.openWriter({ ...request, blockId: 2 })).rejects.toMatchObject({ code: 'DISK_FULL', message: expect.stringContaining('is full') })
+    await expect(store.openWriter({ ...request, blockId: 2 })).rejects.toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringContaining('is full'),
+    })
   })
 
   it('leaves the reserved part of the disk alone', async () => {
@@ -308,25 +367,45 @@ describe('going on with a replica', () => {
     expect(Buffer.from(writer.startTail).equals(data.subarray(512, 1000))).toBe(true)
     expect(store.get(blockId)?.state).toBe(ReplicaState.REPLICA_RBW)
     await writer.close()
-    await expect(store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, newGenstamp: 1003, minBytes: 1000 })).rejects.toMatchObject({ code: 'REPLICA_STATE' })
+    await expect(
+      store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, newGenstamp: 1003, minBytes: 1000 }),
+    ).rejects.toMatchObject({ code: 'REPLICA_STATE' })
   })
 
   it('refuses an append at another length or stamp', async () => {
     const store = await open(temporary())
     await finalized(store, data)
-    await expect(store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, newGenstamp: 1002, minBytes: 10 })).rejects.toMatchObject({ code: 'REPLICA_STATE' })
-    await expect(store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, genstamp: 1002, newGenstamp: 1003, minBytes: 3000 })).rejects.toMatchObject({ code: 'STALE_GENERATION' })
+    await expect(
+      store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, newGenstamp: 1002, minBytes: 10 }),
+    ).rejects.toMatchObject({ code: 'REPLICA_STATE' })
+    await expect(
+      store.openWriter({ ...request, stage: WriteStage.WRITE_SETUP_APPEND, genstamp: 1002, newGenstamp: 1003, minBytes: 3000 }),
+    ).rejects.toMatchObject({ code: 'STALE_GENERATION' })
     expect(store.get(blockId)).toMatchObject({ state: ReplicaState.REPLICA_FINALIZED, genstamp: 1001 })
   })
 
   it('takes an open replica from its writer, cut to what was acknowledged', async () => {
     const store = await open(temporary())
     const first = await store.openWriter(request)
-    await first.write({ data: [data.subarray(0, 700), data.subarray(700, 1000)], length: 1000, at: 0, checksums: chunkChecksums(data.subarray(0, 1000), 512), chunk: 0 })
+    await first.write({
+      data: [data.subarray(0, 700), data.subarray(700, 1000)],
+      length: 1000,
+      at: 0,
+      checksums: chunkChecksums(data.subarray(0, 1000), 512),
+      chunk: 0,
+    })
     first.acknowledge(700)
-    const second = await store.openWriter({ ...request, stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1002, minBytes: 600, maxBytes: 2000 })
+    const second = await store.openWriter({
+      ...request,
+      stage: WriteStage.WRITE_STREAMING_RECOVERY,
+      newGenstamp: 1002,
+      minBytes: 600,
+      maxBytes: 2000,
+    })
     await first.evicted
-    await expect(first.write({ data: [data], length: data.length, at: 1000, checksums: new Uint8Array(0), chunk: 1 })).rejects.toMatchObject({ code: 'REPLICA_STATE' })
+    await expect(
+      first.write({ data: [data], length: data.length, at: 1000, checksums: new Uint8Array(0), chunk: 1 }),
+    ).rejects.toMatchObject({ code: 'REPLICA_STATE' })
     expect(second).toMatchObject({ startLength: 700, genstamp: 1002 })
     await second.finalize(async () => {})
     expect(await verifyReplica(store, { blockId, genstamp: 1002 })).toMatchObject({ ok: true, length: 700 })
@@ -338,10 +417,16 @@ describe('going on with a replica', () => {
     const store = await open(temporary())
     const writer = await store.openWriter(request)
     await write(writer, data)
-    expect(await store.initRecovery({ blockId }, 1005)).toEqual({ found: true, state: ReplicaState.REPLICA_RBW, replica: { blockId, genstamp: 1001, length: 3000 } })
+    expect(await store.initRecovery({ blockId }, 1005)).toEqual({
+      found: true,
+      state: ReplicaState.REPLICA_RBW,
+      replica: { blockId, genstamp: 1001, length: 3000 },
+    })
     await writer.evicted
     await expect(store.initRecovery({ blockId }, 1004)).rejects.toMatchObject({ code: 'REPLICA_STATE' })
-    await expect(store.openWriter({ ...request, stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1003, maxBytes: 5000 })).rejects.toMatchObject({ code: 'RECOVERY_IN_PROGRESS' })
+    await expect(
+      store.openWriter({ ...request, stage: WriteStage.WRITE_STREAMING_RECOVERY, newGenstamp: 1003, maxBytes: 5000 }),
+    ).rejects.toMatchObject({ code: 'RECOVERY_IN_PROGRESS' })
     await expect(store.finishRecovery({ blockId }, 1004, 10)).rejects.toMatchObject({ code: 'REPLICA_STATE' })
     expect(await store.finishRecovery({ blockId }, 1005, 1300)).toBe(store.storages[0]!.uuid)
     expect(await store.finishRecovery({ blockId }, 1005, 1300)).toBe(store.storages[0]!.uuid)

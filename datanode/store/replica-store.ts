@@ -98,11 +98,17 @@ export class ReplicaStore {
     try {
       let datanodeUuid = ''
       for (const dir of options.dirs) {
-        const storage = StorageDirectory.open(dir, options.limits, () => ({ datanodeUuid: datanodeUuid || uuid(options.env), storageUuid: `DS-${uuid(options.env)}` }))
+        const storage = StorageDirectory.open(dir, options.limits, () => ({
+          datanodeUuid: datanodeUuid || uuid(options.env),
+          storageUuid: `DS-${uuid(options.env)}`,
+        }))
         storages.push(storage)
         datanodeUuid ||= storage.identity.datanodeUuid
         if (storage.identity.datanodeUuid !== datanodeUuid) {
-          throw new QuarryError('CONFIG', `The storage directories ${storages[0]!.paths.root} and ${storage.paths.root} belong to different datanodes. Give each datanode its own directories.`)
+          throw new QuarryError(
+            'CONFIG',
+            `The storage directories ${storages[0]!.paths.root} and ${storage.paths.root} belong to different datanodes. Give each datanode its own directories.`,
+          )
         }
       }
       const replicas = new Map<number, ReplicaRecord>()
@@ -150,7 +156,8 @@ export class ReplicaStore {
   /** Replicas of one storage, by block id; what a block report says. TEMPORARY ones are nobody's business yet. */
   list(storage: StorageDirectory): ReplicaRecord[] {
     const found: ReplicaRecord[] = []
-    for (const replica of this.#replicas.values()) if (replica.storage === storage && replica.state !== ReplicaState.REPLICA_TEMPORARY) found.push(replica)
+    for (const replica of this.#replicas.values())
+      if (replica.storage === storage && replica.state !== ReplicaState.REPLICA_TEMPORARY) found.push(replica)
     return found.sort((a, b) => a.blockId - b.blockId)
   }
 
@@ -158,10 +165,16 @@ export class ReplicaStore {
   find(id: ReplicaId): ReplicaRecord {
     const replica = this.#replicas.get(id.blockId)
     if (replica === undefined || replica.state === ReplicaState.REPLICA_TEMPORARY) {
-      throw new QuarryError('REPLICA_NOT_FOUND', `Datanode ${this.datanodeUuid} has no replica of block ${id.blockId}.`, { blockId: id.blockId })
+      throw new QuarryError('REPLICA_NOT_FOUND', `Datanode ${this.datanodeUuid} has no replica of block ${id.blockId}.`, {
+        blockId: id.blockId,
+      })
     }
     if (replica.genstamp < id.genstamp) {
-      throw new QuarryError('REPLICA_NOT_FOUND', `The replica of block ${id.blockId} on datanode ${this.datanodeUuid} is older (generation ${replica.genstamp}) than the one asked for (${id.genstamp}).`, { blockId: id.blockId, genstamp: replica.genstamp })
+      throw new QuarryError(
+        'REPLICA_NOT_FOUND',
+        `The replica of block ${id.blockId} on datanode ${this.datanodeUuid} is older (generation ${replica.genstamp}) than the one asked for (${id.genstamp}).`,
+        { blockId: id.blockId, genstamp: replica.genstamp },
+      )
     }
     return replica
   }
@@ -197,7 +210,10 @@ export class ReplicaStore {
   /** Turns a finished copy of a replica that is being written into an RBW replica, ready for a pipeline recovery. */
   async adopt(writer: ReplicaWriter): Promise<void> {
     const replica = this.#replicas.get(writer.blockId)
-    assert(replica !== undefined && replica.writer === writer && replica.state === ReplicaState.REPLICA_TEMPORARY, 'only a copy being received can be adopted')
+    assert(
+      replica !== undefined && replica.writer === writer && replica.state === ReplicaState.REPLICA_TEMPORARY,
+      'only a copy being received can be adopted',
+    )
     await writer.write({ data: [], length: 0, at: replica.length, checksums: new Uint8Array(0), chunk: 0 })
     const [data, checksums] = [this.dataPath(replica), this.checksumPath(replica)]
     replica.state = ReplicaState.REPLICA_RBW
@@ -212,11 +228,18 @@ export class ReplicaStore {
    * First step of a block recovery: stops the writer and tells what is really there. Throws REPLICA_STATE when a recovery with a
    * higher id is under way, or the replica already has that stamp.
    */
-  async initRecovery(id: { readonly blockId: number }, recoveryId: number): Promise<{ found: boolean; replica?: { blockId: number; genstamp: number; length: number }; state?: ReplicaState }> {
+  async initRecovery(
+    id: { readonly blockId: number },
+    recoveryId: number,
+  ): Promise<{ found: boolean; replica?: { blockId: number; genstamp: number; length: number }; state?: ReplicaState }> {
     const replica = this.#replicas.get(id.blockId)
     if (replica === undefined || replica.state === ReplicaState.REPLICA_TEMPORARY) return { found: false }
     if (replica.recoveryId > recoveryId || replica.genstamp >= recoveryId) {
-      throw new QuarryError('REPLICA_STATE', `Recovery ${recoveryId} of block ${id.blockId} comes too late: the replica has generation ${replica.genstamp} and recovery ${replica.recoveryId}.`, { blockId: id.blockId })
+      throw new QuarryError(
+        'REPLICA_STATE',
+        `Recovery ${recoveryId} of block ${id.blockId} comes too late: the replica has generation ${replica.genstamp} and recovery ${replica.recoveryId}.`,
+        { blockId: id.blockId },
+      )
     }
     replica.recoveryId = recoveryId
     await replica.writer?.takeOver()
@@ -226,11 +249,19 @@ export class ReplicaStore {
   /** Second step: cuts the replica to the agreed length and finalises it under the recovery id. Answers its storage. */
   async finishRecovery(id: { readonly blockId: number }, recoveryId: number, length: number): Promise<string> {
     const replica = this.#replicas.get(id.blockId)
-    if (replica === undefined) throw new QuarryError('REPLICA_NOT_FOUND', `Datanode ${this.datanodeUuid} has no replica of block ${id.blockId}.`, { blockId: id.blockId })
+    if (replica === undefined)
+      throw new QuarryError('REPLICA_NOT_FOUND', `Datanode ${this.datanodeUuid} has no replica of block ${id.blockId}.`, {
+        blockId: id.blockId,
+      })
     // A repeated finish finds it done.
-    if (replica.genstamp === recoveryId && replica.state === ReplicaState.REPLICA_FINALIZED && replica.length === length) return replica.storage.uuid
+    if (replica.genstamp === recoveryId && replica.state === ReplicaState.REPLICA_FINALIZED && replica.length === length)
+      return replica.storage.uuid
     if (replica.recoveryId !== recoveryId || length > replica.length) {
-      throw new QuarryError('REPLICA_STATE', `Recovery ${recoveryId} of block ${id.blockId} cannot finish at ${length} bytes: the replica has ${replica.length} and recovery ${replica.recoveryId}.`, { blockId: id.blockId })
+      throw new QuarryError(
+        'REPLICA_STATE',
+        `Recovery ${recoveryId} of block ${id.blockId} cannot finish at ${length} bytes: the replica has ${replica.length} and recovery ${replica.recoveryId}.`,
+        { blockId: id.blockId },
+      )
     }
     const writer = await this.#openAt(replica, recoveryId, length)
     try {
@@ -263,14 +294,30 @@ export class ReplicaStore {
     const existing = this.#replicas.get(request.blockId)
     if (existing !== undefined) {
       // A copy that never finished, or a stale replica, gives way to the new one.
-      const givesWay = existing.state === ReplicaState.REPLICA_TEMPORARY ? existing.writer === undefined : existing.genstamp < request.genstamp && existing.state !== ReplicaState.REPLICA_FINALIZED
+      const givesWay =
+        existing.state === ReplicaState.REPLICA_TEMPORARY
+          ? existing.writer === undefined
+          : existing.genstamp < request.genstamp && existing.state !== ReplicaState.REPLICA_FINALIZED
       if (!givesWay) {
-        throw new QuarryError('ALREADY_EXISTS', `Block ${request.blockId} already has a replica here (${stateNames[existing.state]}, generation ${existing.genstamp}).`, { blockId: request.blockId })
+        throw new QuarryError(
+          'ALREADY_EXISTS',
+          `Block ${request.blockId} already has a replica here (${stateNames[existing.state]}, generation ${existing.genstamp}).`,
+          { blockId: request.blockId },
+        )
       }
       await this.#remove(existing)
     }
     const storage = this.#choose(request)
-    const replica: ReplicaRecord = { blockId: request.blockId, genstamp: request.genstamp, state, length: 0, visible: 0, storage, writer: undefined, recoveryId: 0 }
+    const replica: ReplicaRecord = {
+      blockId: request.blockId,
+      genstamp: request.genstamp,
+      state,
+      length: 0,
+      visible: 0,
+      storage,
+      writer: undefined,
+      recoveryId: 0,
+    }
     this.#replicas.set(replica.blockId, replica)
     try {
       const data = await openFile(this.dataPath(replica), 'w+')
@@ -290,7 +337,11 @@ export class ReplicaStore {
     const replica = this.#recoverable(request, states)
     await replica.writer?.takeOver()
     if (replica.length !== request.minBytes) {
-      throw new QuarryError('REPLICA_STATE', `The replica of block ${replica.blockId} has ${replica.length} bytes, but the writer expects ${request.minBytes}.`, { blockId: replica.blockId, length: replica.length })
+      throw new QuarryError(
+        'REPLICA_STATE',
+        `The replica of block ${replica.blockId} has ${replica.length} bytes, but the writer expects ${request.minBytes}.`,
+        { blockId: replica.blockId, length: replica.length },
+      )
     }
     return this.#openAt(replica, request.newGenstamp, replica.length)
   }
@@ -299,23 +350,42 @@ export class ReplicaStore {
     const replica = this.#recoverable(request, [ReplicaState.REPLICA_RBW])
     await replica.writer?.takeOver()
     if (replica.visible < request.minBytes || replica.length > request.maxBytes) {
-      throw new QuarryError('REPLICA_STATE', `The replica of block ${replica.blockId} has ${replica.visible} acknowledged of ${replica.length} bytes, but the writer expects ${request.minBytes} to ${request.maxBytes}.`, { blockId: replica.blockId, length: replica.length })
+      throw new QuarryError(
+        'REPLICA_STATE',
+        `The replica of block ${replica.blockId} has ${replica.visible} acknowledged of ${replica.length} bytes, but the writer expects ${request.minBytes} to ${request.maxBytes}.`,
+        { blockId: replica.blockId, length: replica.length },
+      )
     }
     return this.#openAt(replica, request.newGenstamp, replica.visible)
   }
 
   #recoverable(request: WriteRequest, states: readonly ReplicaState[]): ReplicaRecord {
     const replica = this.#replicas.get(request.blockId)
-    if (replica === undefined) throw new QuarryError('REPLICA_NOT_FOUND', `Datanode ${this.datanodeUuid} has no replica of block ${request.blockId} to go on with.`, { blockId: request.blockId })
+    if (replica === undefined)
+      throw new QuarryError(
+        'REPLICA_NOT_FOUND',
+        `Datanode ${this.datanodeUuid} has no replica of block ${request.blockId} to go on with.`,
+        { blockId: request.blockId },
+      )
     if (replica.recoveryId >= request.newGenstamp) {
-      throw new QuarryError('RECOVERY_IN_PROGRESS', `Block ${replica.blockId} is being recovered under ${replica.recoveryId}.`, { blockId: replica.blockId })
+      throw new QuarryError('RECOVERY_IN_PROGRESS', `Block ${replica.blockId} is being recovered under ${replica.recoveryId}.`, {
+        blockId: replica.blockId,
+      })
     }
     if (!states.includes(replica.state)) {
-      throw new QuarryError('REPLICA_STATE', `The replica of block ${replica.blockId} is ${stateNames[replica.state]}, which cannot be gone on with in this way.`, { blockId: replica.blockId })
+      throw new QuarryError(
+        'REPLICA_STATE',
+        `The replica of block ${replica.blockId} is ${stateNames[replica.state]}, which cannot be gone on with in this way.`,
+        { blockId: replica.blockId },
+      )
     }
     // A repeated recovery finds the stamp of the one before it, which is why a range is allowed.
     if (replica.genstamp < request.genstamp || replica.genstamp > request.newGenstamp) {
-      throw new QuarryError('STALE_GENERATION', `The replica of block ${replica.blockId} has generation ${replica.genstamp}; the writer speaks of ${request.genstamp} to ${request.newGenstamp}.`, { blockId: replica.blockId, genstamp: replica.genstamp })
+      throw new QuarryError(
+        'STALE_GENERATION',
+        `The replica of block ${replica.blockId} has generation ${replica.genstamp}; the writer speaks of ${request.genstamp} to ${request.newGenstamp}.`,
+        { blockId: replica.blockId, genstamp: replica.genstamp },
+      )
     }
     return replica
   }
@@ -337,7 +407,8 @@ export class ReplicaStore {
       const header = Buffer.alloc(headerBytes)
       await readAt(checksums, header, 0, headerBytes, 0)
       const sum = decodeHeader(header)
-      if (sum === undefined) throw new QuarryError('CHECKSUM', `The checksum file of block ${replica.blockId} is damaged.`, { blockId: replica.blockId })
+      if (sum === undefined)
+        throw new QuarryError('CHECKSUM', `The checksum file of block ${replica.blockId} is damaged.`, { blockId: replica.blockId })
       await this.#cut(replica, data, checksums, sum, length)
       const tail = Buffer.alloc(length % sum.bytesPerChunk)
       await readAt(data, tail, 0, tail.length, length - tail.length)
@@ -368,30 +439,42 @@ export class ReplicaStore {
     replica.visible = Math.min(replica.visible, length)
   }
 
-  #writer(replica: ReplicaRecord, files: { data: number; checksums: number }, start: { sum: Checksummer; length: number; tail: Uint8Array }): FileReplicaWriter {
+  #writer(
+    replica: ReplicaRecord,
+    files: { data: number; checksums: number },
+    start: { sum: Checksummer; length: number; tail: Uint8Array },
+  ): FileReplicaWriter {
     const { storage } = replica
     const genstamp = replica.genstamp
     const own = () => replica.writer === writer
-    const writer: FileReplicaWriter = new FileReplicaWriter({
-      blockId: replica.blockId,
-      genstamp,
-      storageUuid: storage.uuid,
-      reserve: (bytes) => this.#reserve(storage, bytes),
-      received: (length) => (replica.length = length),
-      acknowledged: (length) => {
-        if (own() && length > replica.visible) replica.visible = length
+    const writer: FileReplicaWriter = new FileReplicaWriter(
+      {
+        blockId: replica.blockId,
+        genstamp,
+        storageUuid: storage.uuid,
+        reserve: (bytes) => this.#reserve(storage, bytes),
+        received: (length) => (replica.length = length),
+        acknowledged: (length) => {
+          if (own() && length > replica.visible) replica.visible = length
+        },
+        rename: () => this.#rename(replica),
+        syncNames: () => syncDirectory(this.#directoryOf(replica)),
+        report: () => this.#listener.received(replica),
+        closed: (finalized) => {
+          if (!own()) return
+          replica.writer = undefined
+          // A copy that did not finish is of no use; its files go with the next attempt or the next start.
+          if (!finalized && replica.state === ReplicaState.REPLICA_TEMPORARY)
+            void this.#remove(replica).catch((error: unknown) =>
+              this.#env.log.warn('replica.remove.failed', { blockId: replica.blockId, error }),
+            )
+        },
+        beforeStep: this.#beforeStep,
       },
-      rename: () => this.#rename(replica),
-      syncNames: () => syncDirectory(this.#directoryOf(replica)),
-      report: () => this.#listener.received(replica),
-      closed: (finalized) => {
-        if (!own()) return
-        replica.writer = undefined
-        // A copy that did not finish is of no use; its files go with the next attempt or the next start.
-        if (!finalized && replica.state === ReplicaState.REPLICA_TEMPORARY) void this.#remove(replica).catch((error: unknown) => this.#env.log.warn('replica.remove.failed', { blockId: replica.blockId, error }))
-      },
-      beforeStep: this.#beforeStep,
-    }, files, start, this.#sync)
+      files,
+      start,
+      this.#sync,
+    )
     replica.writer = writer
     return writer
   }
@@ -435,7 +518,11 @@ export class ReplicaStore {
     if (wanted !== undefined && this.#roomOf(wanted) >= roomMin) return wanted
     const best = this.storages.reduce((a, b) => (this.#roomOf(b) > this.#roomOf(a) ? b : a))
     if (this.#roomOf(best) < roomMin) {
-      throw new QuarryError('DISK_FULL', `Datanode ${this.datanodeUuid} is full: ${best.paths.root} has ${this.#roomOf(best)} bytes left of ${best.space().capacity}.`, { dir: best.paths.root, remaining: this.#roomOf(best) })
+      throw new QuarryError(
+        'DISK_FULL',
+        `Datanode ${this.datanodeUuid} is full: ${best.paths.root} has ${this.#roomOf(best)} bytes left of ${best.space().capacity}.`,
+        { dir: best.paths.root, remaining: this.#roomOf(best) },
+      )
     }
     return best
   }
@@ -453,7 +540,11 @@ export class ReplicaStore {
   #reserve(storage: StorageDirectory, bytes: number): void {
     const left = this.#roomOf(storage)
     if (bytes > left) {
-      throw new QuarryError('DISK_FULL', `The storage directory ${storage.paths.root} is full: ${left} bytes left of ${storage.space().capacity}.`, { dir: storage.paths.root, remaining: left })
+      throw new QuarryError(
+        'DISK_FULL',
+        `The storage directory ${storage.paths.root} is full: ${left} bytes left of ${storage.space().capacity}.`,
+        { dir: storage.paths.root, remaining: left },
+      )
     }
     this.#room.get(storage)!.bytes -= bytes
     storage.used += bytes

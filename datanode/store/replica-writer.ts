@@ -48,7 +48,12 @@ export class FileReplicaWriter implements ReplicaWriter {
   #finalizing = false
   #closing: Promise<void> | undefined
 
-  constructor(host: WriterHost, files: { readonly data: number; readonly checksums: number }, start: { readonly sum: Checksummer; readonly length: number; readonly tail: Uint8Array }, sync: boolean) {
+  constructor(
+    host: WriterHost,
+    files: { readonly data: number; readonly checksums: number },
+    start: { readonly sum: Checksummer; readonly length: number; readonly tail: Uint8Array },
+    sync: boolean,
+  ) {
     this.#host = host
     this.#data = files.data
     this.#checksums = files.checksums
@@ -106,31 +111,37 @@ export class FileReplicaWriter implements ReplicaWriter {
     assert(!this.#finalizing, 'a replica is finalised once')
     if (this.#closing) throw closedError(this.#host)
     this.#finalizing = true
-    await makeDurable({
-      // Each packet's data and checksums are handed to the system together; both chains end here.
-      writeData: () => this.#chain,
-      writeChecksums: () => this.#chain,
-      syncFiles: async () => {
-        await this.#writeBack
-        await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+    await makeDurable(
+      {
+        // Each packet's data and checksums are handed to the system together; both chains end here.
+        writeData: () => this.#chain,
+        writeChecksums: () => this.#chain,
+        syncFiles: async () => {
+          await this.#writeBack
+          await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+        },
+        rename: async () => {
+          await this.#host.rename()
+          this.#closing = this.#closeFiles()
+          await this.#closing
+          this.#host.closed(true)
+        },
+        syncNames: () => this.#host.syncNames(),
+        report: () => this.#host.report(),
+        acknowledge,
       },
-      rename: async () => {
-        await this.#host.rename()
-        this.#closing = this.#closeFiles()
-        await this.#closing
-        this.#host.closed(true)
-      },
-      syncNames: () => this.#host.syncNames(),
-      report: () => this.#host.report(),
-      acknowledge,
-    }, this.#sync, (step) => this.#host.beforeStep(step))
+      this.#sync,
+      (step) => this.#host.beforeStep(step),
+    )
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#chain.catch(() => {}).then(async () => {
-      await this.#closeFiles()
-      this.#host.closed(false)
-    })
+    this.#closing ??= this.#chain
+      .catch(() => {})
+      .then(async () => {
+        await this.#closeFiles()
+        this.#host.closed(false)
+      })
     return this.#closing
   }
 

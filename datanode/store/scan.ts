@@ -38,7 +38,10 @@ export async function scanStorage(storage: StorageDirectory, replicas: Map<numbe
       continue
     }
     // A crash between the two renames of a finalisation or of a reopening: the halves meet again as a replica to recover.
-    rbw.set(blockId, { ...((torn?.data ?? found.data) && { data: (torn?.data ?? found.data)! }), checksums: [...found.checksums, ...(torn?.checksums ?? [])] })
+    rbw.set(blockId, {
+      ...((torn?.data ?? found.data) && { data: (torn?.data ?? found.data)! }),
+      checksums: [...found.checksums, ...(torn?.checksums ?? [])],
+    })
   }
   for (const [blockId, found] of rbw) await recover(storage, replicas, blockId, found, log)
 }
@@ -46,7 +49,10 @@ export async function scanStorage(storage: StorageDirectory, replicas: Map<numbe
 /** Adds a record; of two replicas of one block the newer, then the better, then the longer stays, and the other's files go. */
 async function add(replicas: Map<number, ReplicaRecord>, record: ReplicaRecord, log: Logger): Promise<void> {
   const other = replicas.get(record.blockId)
-  const worse = other !== undefined && (record.genstamp - other.genstamp || other.state - record.state || record.length - other.length) <= 0 ? record : other
+  const worse =
+    other !== undefined && (record.genstamp - other.genstamp || other.state - record.state || record.length - other.length) <= 0
+      ? record
+      : other
   if (worse !== record) replicas.set(record.blockId, record)
   if (worse === undefined) return
   log.warn('replica.duplicate.dropped', { blockId: record.blockId, genstamp: worse.genstamp, storage: worse.storage.uuid })
@@ -61,16 +67,37 @@ async function add(replicas: Map<number, ReplicaRecord>, record: ReplicaRecord, 
   if (finalized) worse.storage.finalized--
 }
 
-async function take(storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, blockId: number, found: Found, log: Logger): Promise<void> {
+async function take(
+  storage: StorageDirectory,
+  replicas: Map<number, ReplicaRecord>,
+  blockId: number,
+  found: Found,
+  log: Logger,
+): Promise<void> {
   const checksums = found.checksums.reduce((a, b) => (b.genstamp > a.genstamp ? b : a))
   const { size } = found.data!
-  const record: ReplicaRecord = { blockId, genstamp: checksums.genstamp, state: ReplicaState.REPLICA_FINALIZED, length: size, visible: size, storage, writer: undefined, recoveryId: 0 }
+  const record: ReplicaRecord = {
+    blockId,
+    genstamp: checksums.genstamp,
+    state: ReplicaState.REPLICA_FINALIZED,
+    length: size,
+    visible: size,
+    storage,
+    writer: undefined,
+    recoveryId: 0,
+  }
   storage.used += size + checksums.size
   storage.finalized++
   await add(replicas, record, log)
 }
 
-async function recover(storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, blockId: number, found: Found, log: Logger): Promise<void> {
+async function recover(
+  storage: StorageDirectory,
+  replicas: Map<number, ReplicaRecord>,
+  blockId: number,
+  found: Found,
+  log: Logger,
+): Promise<void> {
   const { rbw } = storage.paths
   const checksums = found.checksums.sort((a, b) => b.genstamp - a.genstamp)[0]
   if (found.data === undefined || checksums === undefined) {
@@ -79,14 +106,24 @@ async function recover(storage: StorageDirectory, replicas: Map<number, ReplicaR
     if (found.data !== undefined) await fs.promises.rm(join(found.data.directory, dataName(blockId)), { force: true })
     return
   }
-  for (const older of found.checksums.slice(1)) await fs.promises.rm(join(older.directory, checksumName(blockId, older.genstamp)), { force: true })
+  for (const older of found.checksums.slice(1))
+    await fs.promises.rm(join(older.directory, checksumName(blockId, older.genstamp)), { force: true })
   const data = join(rbw, dataName(blockId))
   const sums = join(rbw, checksumName(blockId, checksums.genstamp))
   if (found.data.directory !== rbw) await fs.promises.rename(join(found.data.directory, dataName(blockId)), data)
   if (checksums.directory !== rbw) await fs.promises.rename(join(checksums.directory, checksumName(blockId, checksums.genstamp)), sums)
   const length = await cutToLastGoodChunk(data, sums)
   if (length !== found.data.size) log.warn('replica.torn.cut', { blockId, from: found.data.size, to: length })
-  const record: ReplicaRecord = { blockId, genstamp: checksums.genstamp, state: ReplicaState.REPLICA_RWR, length, visible: length, storage, writer: undefined, recoveryId: 0 }
+  const record: ReplicaRecord = {
+    blockId,
+    genstamp: checksums.genstamp,
+    state: ReplicaState.REPLICA_RWR,
+    length,
+    visible: length,
+    storage,
+    writer: undefined,
+    recoveryId: 0,
+  }
   storage.used += length + (await fs.promises.stat(sums)).size
   await add(replicas, record, log)
 }
@@ -147,15 +184,17 @@ async function listBlocks(root: string, depth: number, found = new Map<number, F
     else if (entry.isFile()) files.push(entry.name)
   }
   for (let from = 0; from < files.length; from += statBatch) {
-    await Promise.all(files.slice(from, from + statBatch).map(async (name) => {
-      const parsed = parseName(name)
-      if (parsed === undefined) return
-      const { size } = await fs.promises.stat(join(root, name))
-      let block = found.get(parsed.blockId)
-      if (block === undefined) found.set(parsed.blockId, (block = { checksums: [] }))
-      if (parsed.kind === 'data') block.data = { directory: root, size }
-      else block.checksums.push({ directory: root, genstamp: parsed.genstamp, size })
-    }))
+    await Promise.all(
+      files.slice(from, from + statBatch).map(async (name) => {
+        const parsed = parseName(name)
+        if (parsed === undefined) return
+        const { size } = await fs.promises.stat(join(root, name))
+        let block = found.get(parsed.blockId)
+        if (block === undefined) found.set(parsed.blockId, (block = { checksums: [] }))
+        if (parsed.kind === 'data') block.data = { directory: root, size }
+        else block.checksums.push({ directory: root, genstamp: parsed.genstamp, size })
+      }),
+    )
   }
   return found
 }

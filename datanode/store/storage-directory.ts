@@ -46,12 +46,21 @@ export class StorageDirectory {
   }
 
   /** Opens or makes a storage directory. Throws IN_USE, VERSION, or CONFIG with what to do. */
-  static open(root: string, limits: StorageLimits, fresh: () => { readonly datanodeUuid: string; readonly storageUuid: string }): StorageDirectory {
+  static open(
+    root: string,
+    limits: StorageLimits,
+    fresh: () => { readonly datanodeUuid: string; readonly storageUuid: string },
+  ): StorageDirectory {
     const paths = storagePaths(resolve(root))
     try {
       for (const path of [paths.finalized, paths.rbw, paths.tmp, paths.scratch]) mkdirSync(path, { recursive: true })
     } catch (error) {
-      throw new QuarryError('CONFIG', `The storage directory ${paths.root} cannot be used: ${(error as Error).message}`, { dir: paths.root }, { cause: error })
+      throw new QuarryError(
+        'CONFIG',
+        `The storage directory ${paths.root} cannot be used: ${(error as Error).message}`,
+        { dir: paths.root },
+        { cause: error },
+      )
     }
     lock(paths.root)
     try {
@@ -78,7 +87,11 @@ export class StorageDirectory {
     const { clusterId: own, poolId: ownPool } = this.#identity
     if (own === clusterId && ownPool === poolId) return
     if (own !== '') {
-      throw new QuarryError('WRONG_CLUSTER', `The storage directory ${this.paths.root} belongs to cluster ${own}, but the namenode serves cluster ${clusterId}. Point the datanode at its own namenode, or give it an empty directory.`, { dir: this.paths.root, own, namenode: clusterId })
+      throw new QuarryError(
+        'WRONG_CLUSTER',
+        `The storage directory ${this.paths.root} belongs to cluster ${own}, but the namenode serves cluster ${clusterId}. Point the datanode at its own namenode, or give it an empty directory.`,
+        { dir: this.paths.root, own, namenode: clusterId },
+      )
     }
     this.#identity = { ...this.#identity, clusterId, poolId }
     this.#save()
@@ -132,15 +145,31 @@ function readIdentity(root: string): StorageIdentity | undefined {
   try {
     parsed = JSON.parse(text) as Partial<StorageIdentity>
   } catch (error) {
-    throw new QuarryError('CONFIG', `${path} is damaged and does not say whose blocks these are: ${(error as Error).message}. Restore it, or give the datanode an empty directory.`, { path })
+    throw new QuarryError(
+      'CONFIG',
+      `${path} is damaged and does not say whose blocks these are: ${(error as Error).message}. Restore it, or give the datanode an empty directory.`,
+      { path },
+    )
   }
   if (typeof parsed.layout !== 'number' || typeof parsed.datanodeUuid !== 'string' || typeof parsed.storageUuid !== 'string') {
-    throw new QuarryError('CONFIG', `${path} does not say whose blocks these are. Restore it, or give the datanode an empty directory.`, { path })
+    throw new QuarryError('CONFIG', `${path} does not say whose blocks these are. Restore it, or give the datanode an empty directory.`, {
+      path,
+    })
   }
   if (parsed.layout > layoutVersion) {
-    throw new QuarryError('VERSION', `The storage directory ${root} has layout ${parsed.layout}, made by a newer program; this one knows layouts up to ${layoutVersion}. Start the newer program.`, { dir: root, layout: parsed.layout })
+    throw new QuarryError(
+      'VERSION',
+      `The storage directory ${root} has layout ${parsed.layout}, made by a newer program; this one knows layouts up to ${layoutVersion}. Start the newer program.`,
+      { dir: root, layout: parsed.layout },
+    )
   }
-  return { layout: parsed.layout, datanodeUuid: parsed.datanodeUuid, storageUuid: parsed.storageUuid, clusterId: parsed.clusterId ?? '', poolId: parsed.poolId ?? '' }
+  return {
+    layout: parsed.layout,
+    datanodeUuid: parsed.datanodeUuid,
+    storageUuid: parsed.storageUuid,
+    clusterId: parsed.clusterId ?? '',
+    poolId: parsed.poolId ?? '',
+  }
 }
 
 /**
@@ -149,7 +178,9 @@ function readIdentity(root: string): StorageIdentity | undefined {
  */
 function startTime(pid: number): string {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
     return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '')
   } catch {
     return ''
@@ -158,7 +189,11 @@ function startTime(pid: number): string {
 
 function lock(root: string): void {
   const path = join(root, lockFile)
-  if (openHere.has(root)) throw new QuarryError('IN_USE', `The storage directory ${root} is in use by another datanode of this process (pid ${process.pid}).`, { dir: root, pid: process.pid })
+  if (openHere.has(root))
+    throw new QuarryError('IN_USE', `The storage directory ${root} is in use by another datanode of this process (pid ${process.pid}).`, {
+      dir: root,
+      pid: process.pid,
+    })
   let owner: { pid?: number; started?: string } = {}
   try {
     owner = JSON.parse(readFileSync(path, 'utf8')) as typeof owner
@@ -166,7 +201,11 @@ function lock(root: string): void {
     // No lock, or one torn by a crash: nobody holds it.
   }
   if (owner.pid !== undefined && owner.pid !== process.pid && isAlive(owner.pid) && startTime(owner.pid) === (owner.started ?? '')) {
-    throw new QuarryError('IN_USE', `The storage directory ${root} is in use by the datanode with pid ${owner.pid}. Stop it first, or give this one another directory.`, { dir: root, pid: owner.pid })
+    throw new QuarryError(
+      'IN_USE',
+      `The storage directory ${root} is in use by the datanode with pid ${owner.pid}. Stop it first, or give this one another directory.`,
+      { dir: root, pid: owner.pid },
+    )
   }
   writeFileSync(path, JSON.stringify({ pid: process.pid, started: startTime(process.pid) }))
   openHere.add(root)

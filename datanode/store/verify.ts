@@ -9,7 +9,9 @@ import type { ReplicaStore } from './replica-store.ts'
 
 const verifyBytes = 1024 * 1024
 
-export type Verified = { readonly ok: true; readonly length: number; readonly storageUuid: string } | { readonly ok: false; readonly reason: string; readonly storageUuid: string }
+export type Verified =
+  | { readonly ok: true; readonly length: number; readonly storageUuid: string }
+  | { readonly ok: false; readonly reason: string; readonly storageUuid: string }
 
 /** Throws REPLICA_NOT_FOUND; a damaged replica is an answer. */
 export async function verifyReplica(store: ReplicaStore, id: ReplicaId): Promise<Verified> {

@@ -26,7 +26,12 @@ export async function nextReply(replies: AsyncIterator<WriteReply>): Promise<Wri
 }
 
 /** Writes `data` as one block and waits for all acks. Throws when anything but success is acknowledged. */
-export async function writeWhole(client: DatanodeClient, header: Init<WriteHeader>, data: Uint8Array, packetBytes = packetBytesMax): Promise<void> {
+export async function writeWhole(
+  client: DatanodeClient,
+  header: Init<WriteHeader>,
+  data: Uint8Array,
+  packetBytes = packetBytesMax,
+): Promise<void> {
   const stream = client.writeBlock({ checksum, ...header })
   const replies = stream.replies[Symbol.asyncIterator]()
   const { setup } = await nextReply(replies)
@@ -35,7 +40,8 @@ export async function writeWhole(client: DatanodeClient, header: Init<WriteHeade
   const acks = (async () => {
     for (let i = 0; i <= packets; i++) {
       const { ack } = await nextReply(replies)
-      if (ack?.seqno !== i || ack.statuses.some((status) => status !== PipelineStatus.PIPELINE_SUCCESS)) throw new Error(`ack: ${JSON.stringify(ack)}`)
+      if (ack?.seqno !== i || ack.statuses.some((status) => status !== PipelineStatus.PIPELINE_SUCCESS))
+        throw new Error(`ack: ${JSON.stringify(ack)}`)
     }
   })()
   await sendPackets(stream, data, 0, packetBytes)
@@ -52,7 +58,13 @@ export async function sendPackets(stream: WriteStream, data: Uint8Array, seqno: 
 }
 
 /** Reads a range of a block and checks every chunk. */
-export async function readWhole(client: DatanodeClient, poolId: string, block: { blockId: number; genstamp: number }, offset: number, length: number): Promise<Buffer> {
+export async function readWhole(
+  client: DatanodeClient,
+  poolId: string,
+  block: { blockId: number; genstamp: number },
+  offset: number,
+  length: number,
+): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let start = 0
   for await (const frame of client.readBlock({ poolId, block, offset, length })) {

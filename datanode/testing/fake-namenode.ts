@@ -24,7 +24,9 @@ export class FakeNamenode {
   }
 
   /** `answer` may replace the reply to a message. */
-  static async start(options: { clusterId?: string; port?: number; answer?: (message: NodeMessage) => Init<NameMessage> | undefined } = {}): Promise<FakeNamenode> {
+  static async start(
+    options: { clusterId?: string; port?: number; answer?: (message: NodeMessage) => Init<NameMessage> | undefined } = {},
+  ): Promise<FakeNamenode> {
     const namenode = new FakeNamenode(options.clusterId ?? 'CID-test', options.answer ?? (() => undefined))
     namenode.#server.add(serviceDefinition('DatanodeSession'), { session: (call: Session) => namenode.#serve(call) })
     namenode.uri = `quarry://127.0.0.1:${await namenode.#server.listen('127.0.0.1', options.port ?? 0)}`
@@ -63,7 +65,10 @@ export class FakeNamenode {
       this.heard.push({ from: uuid, message })
       const other = this.#answer(message)
       if (other !== undefined) call.write(other)
-      else if (message.register) call.write({ registered: { poolId: this.poolId, clusterId: this.clusterId, heartbeatIntervalMs: 200, syncOnClose: this.syncOnClose } })
+      else if (message.register)
+        call.write({
+          registered: { poolId: this.poolId, clusterId: this.clusterId, heartbeatIntervalMs: 200, syncOnClose: this.syncOnClose },
+        })
       else if (message.heartbeat) call.write({ heartbeat: { staleStorages: false } })
     })
     call.on('end', () => call.end())

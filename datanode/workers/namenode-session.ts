@@ -9,12 +9,21 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
-import { QuarryError } from '../../common/errors.ts'
+import { isErrorCode, QuarryError } from '../../common/errors.ts'
 import { messageBytesMax, reportPartMax } from '../../common/limits.ts'
-import { isErrorCode } from '../../common/errors.ts'
 import { codec } from '../../proto/codec.ts'
 import { ReceivedKind } from '../../proto/ports.ts'
-import type { Block, DatanodeId, Init, NameMessage, NodeMessage, ReceivedBlock, RecoverCommand, ReplicateCommand, StorageReport } from '../../proto/ports.ts'
+import type {
+  Block,
+  DatanodeId,
+  Init,
+  NameMessage,
+  NodeMessage,
+  ReceivedBlock,
+  RecoverCommand,
+  ReplicateCommand,
+  StorageReport,
+} from '../../proto/ports.ts'
 import { errorOf } from '../../proto/transport/status.ts'
 import { Inbox } from '../../proto/transport/streams.ts'
 import { protocolVersion } from '../../proto/version.ts'
@@ -152,7 +161,12 @@ export class NamenodeSession {
     const { env, store } = this.#deps
     const encode = codec('NodeMessage').encode
     const decode = codec('NameMessage').decode
-    const call: ClientDuplexStream<Init<NodeMessage>, NameMessage> = this.#client.makeBidiStreamRequest('/quarry.v1.DatanodeSession/Session', encode, decode, new Metadata())
+    const call: ClientDuplexStream<Init<NodeMessage>, NameMessage> = this.#client.makeBidiStreamRequest(
+      '/quarry.v1.DatanodeSession/Session',
+      encode,
+      decode,
+      new Metadata(),
+    )
     const inbox = new Inbox<NameMessage>(call, { peer: `the namenode at ${this.#deps.namenode}`, readAhead: 16 })
     this.#call = call
     this.#lastHeardMs = env.clock.monotonicMs()
@@ -190,7 +204,15 @@ export class NamenodeSession {
 
   #register(): NonNullable<Init<NodeMessage>['register']> {
     const { store, datanode, softwareVersion } = this.#deps
-    return { protocol: protocolVersion, datanode, poolId: store.poolId, clusterId: store.clusterId, softwareVersion, storages: this.#storageReports(), startedMs: this.#startedMs }
+    return {
+      protocol: protocolVersion,
+      datanode,
+      poolId: store.poolId,
+      clusterId: store.clusterId,
+      softwareVersion,
+      storages: this.#storageReports(),
+      startedMs: this.#startedMs,
+    }
   }
 
   #obey(message: NameMessage): void {
@@ -248,7 +270,15 @@ export class NamenodeSession {
   #storageReports(): Init<StorageReport>[] {
     return this.#deps.store.storages.map((storage) => {
       const { capacity, remaining } = storage.space()
-      return { storageUuid: storage.uuid, type: storage.type, capacity, dfsUsed: storage.used, remaining, blocks: storage.finalized, failed: storage.failed }
+      return {
+        storageUuid: storage.uuid,
+        type: storage.type,
+        capacity,
+        dfsUsed: storage.used,
+        remaining,
+        blocks: storage.finalized,
+        failed: storage.failed,
+      }
     })
   }
 
@@ -278,7 +308,11 @@ export class NamenodeSession {
   }
 
   #changed(replica: ReplicaRecord, kind: ReceivedKind): void {
-    const block: ReceivedBlock = { storageUuid: replica.storage.uuid, block: { blockId: replica.blockId, genstamp: replica.genstamp, length: replica.length }, kind }
+    const block: ReceivedBlock = {
+      storageUuid: replica.storage.uuid,
+      block: { blockId: replica.blockId, genstamp: replica.genstamp, length: replica.length },
+      kind,
+    }
     this.#send({ received: { blocks: [block] } })
   }
 

@@ -100,7 +100,10 @@ export class Transfers {
     const setup = await this.#reply(replies)
     if (setup.setup?.status !== PipelineStatus.PIPELINE_SUCCESS) {
       if (setup.setup?.error?.code === 'ALREADY_EXISTS') return
-      throw new QuarryError('PIPELINE_FAILED', `The copy was refused by datanode ${setup.setup?.firstBad ?? '?'}: ${setup.setup?.error?.message ?? 'no reason given'}`)
+      throw new QuarryError(
+        'PIPELINE_FAILED',
+        `The copy was refused by datanode ${setup.setup?.firstBad ?? '?'}: ${setup.setup?.error?.message ?? 'no reason given'}`,
+      )
     }
     const { bytesPerChunk, crc } = reader.sum
     const step = packetDataBytes(bytesPerChunk, transferPacketBytes)
@@ -111,7 +114,10 @@ export class Transfers {
       unacked--
       const bad = ack?.statuses.find((status) => status !== PipelineStatus.PIPELINE_SUCCESS)
       if (ack === null || bad !== undefined) {
-        throw new QuarryError(bad === PipelineStatus.PIPELINE_ERROR_CHECKSUM ? 'CHECKSUM' : 'PIPELINE_FAILED', ack?.message || 'The target ended the copy.')
+        throw new QuarryError(
+          bad === PipelineStatus.PIPELINE_ERROR_CHECKSUM ? 'CHECKSUM' : 'PIPELINE_FAILED',
+          ack?.message || 'The target ended the copy.',
+        )
       }
     }
     let seqno = 0

@@ -29,7 +29,11 @@ export class BulkConnection {
     if (this.#calls++ === 0) session.ref()
     let gotStatus = () => {}
     const status = new Promise<void>((resolve) => (gotStatus = resolve))
-    const call = new BulkStream(stream, { peer: this.#peer, status, ...(options.readAhead !== undefined && { readAhead: options.readAhead }) })
+    const call = new BulkStream(stream, {
+      peer: this.#peer,
+      status,
+      ...(options.readAhead !== undefined && { readAhead: options.readAhead }),
+    })
     const ended = (headers: http2.IncomingHttpHeaders) => {
       const error = errorOfTrailers(headers, this.#peer)
       if (error !== undefined) call.fail(error)
@@ -39,7 +43,10 @@ export class BulkConnection {
     }
     stream.once('response', (headers) => {
       if (headers['grpc-status'] !== undefined) ended(headers)
-      else if (headers[':status'] !== 200) call.fail(new QuarryError('UNAVAILABLE', `${this.#peer} answered with HTTP status ${String(headers[':status'])}: is it a datanode?`))
+      else if (headers[':status'] !== 200)
+        call.fail(
+          new QuarryError('UNAVAILABLE', `${this.#peer} answered with HTTP status ${String(headers[':status'])}: is it a datanode?`),
+        )
     })
     stream.once('trailers', ended)
     stream.once('error', (error: NodeJS.ErrnoException) => call.fail(this.#unreachable(error)))

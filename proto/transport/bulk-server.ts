@@ -17,12 +17,14 @@ export function serveBulk(handlers: ReadonlyMap<string, BulkHandler>, stream: Se
   stream.once('wantTrailers', () => {
     if (!stream.destroyed) stream.sendTrailers(trailers)
   })
-  handler(call).catch((error: unknown) => {
-    trailers = trailersOf(error)
-  }).finally(() => {
-    call.end()
-    // What the caller still sends is dropped, so that it finds the end of our answer and not a reset.
-    stream.resume()
-  })
+  handler(call)
+    .catch((error: unknown) => {
+      trailers = trailersOf(error)
+    })
+    .finally(() => {
+      call.end()
+      // What the caller still sends is dropped, so that it finds the end of our answer and not a reset.
+      stream.resume()
+    })
   return true
 }

@@ -38,7 +38,7 @@ export class MessageCutter {
   /** The messages that this piece completes. Throws when the peer breaks the framing or its bound. */
   push(piece: Buffer): Message[] {
     const done: Message[] = []
-    for (let at = 0; at < piece.length; ) {
+    for (let at = 0; at < piece.length;) {
       if (this.#prefixGot < prefixBytes) {
         const taken = piece.copy(this.#prefix, this.#prefixGot, at, at + prefixBytes - this.#prefixGot)
         this.#prefixGot += taken
@@ -63,7 +63,8 @@ export class MessageCutter {
   #begin(): void {
     if (this.#prefix[0] !== 0) throw new QuarryError('UNSUPPORTED', 'Compressed messages are not taken on the data plane.')
     this.#length = this.#missing = this.#prefix.readUInt32BE(1)
-    if (this.#length > messageBytesMax) throw new QuarryError('INVALID_ARGUMENT', `A message of ${this.#length} bytes is larger than the ${messageBytesMax} that are taken.`)
+    if (this.#length > messageBytesMax)
+      throw new QuarryError('INVALID_ARGUMENT', `A message of ${this.#length} bytes is larger than the ${messageBytesMax} that are taken.`)
   }
 }
 
@@ -136,7 +137,8 @@ export class BulkStream implements AsyncIterableIterator<Message> {
   send(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const stream = this.#stream
-    if (stream.destroyed || stream.writableEnded) return Promise.reject(new QuarryError('CANCELLED', `The call was ended by ${this.#peer}.`))
+    if (stream.destroyed || stream.writableEnded)
+      return Promise.reject(new QuarryError('CANCELLED', `The call was ended by ${this.#peer}.`))
     const prefix = Buffer.allocUnsafe(prefixBytes)
     let length = 0
     for (const part of parts) length += part.length

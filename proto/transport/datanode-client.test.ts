@@ -11,14 +11,24 @@ import { Inbox, Outbox } from './streams.ts'
 
 type Call = import('@grpc/grpc-js').ServerDuplexStream<ReturnType<typeof decodeWriteFrame>, WriteReply> & { request: { length: number } }
 
-async function withServer(handlers: Record<string, unknown>, run: (client: ReturnType<DatanodeClients['get']>) => Promise<void>): Promise<void> {
+async function withServer(
+  handlers: Record<string, unknown>,
+  run: (client: ReturnType<DatanodeClients['get']>) => Promise<void>,
+): Promise<void> {
   const server = createGrpcServer()
   const definition = serviceDefinition('Datanode')
   const raw = (bytes: Buffer) => bytes
   definition['writeBlock'] = { ...definition['writeBlock']!, requestDeserialize: decodeWriteFrame }
   definition['readBlock'] = { ...definition['readBlock']!, responseSerialize: raw as never }
   const missing = (_: unknown, reply: (error: unknown) => void) => reply(statusOf(new QuarryError('UNSUPPORTED', 'not here')))
-  server.add(definition, { writeBlock: missing, readBlock: missing, replicaInfo: missing, blockChecksum: missing, transferBlock: missing, ...handlers })
+  server.add(definition, {
+    writeBlock: missing,
+    readBlock: missing,
+    replicaInfo: missing,
+    blockChecksum: missing,
+    transferBlock: missing,
+    ...handlers,
+  })
   const port = await server.listen('127.0.0.1', 0)
   const clients = new DatanodeClients()
   try {
@@ -61,7 +71,9 @@ describe('writeBlock', () => {
 
   it('delivers the replies that came before a failure, then the failure with its code', async () => {
     const writeBlock = (call: Call) => {
-      call.write({ ack: { seqno: 5 } } as unknown as WriteReply, () => call.emit('error', statusOf(new QuarryError('DISK_FULL', 'no room', { left: 3 }))))
+      call.write({ ack: { seqno: 5 } } as unknown as WriteReply, () =>
+        call.emit('error', statusOf(new QuarryError('DISK_FULL', 'no room', { left: 3 }))),
+      )
     }
     await withServer({ writeBlock }, async (client) => {
       const stream = client.writeBlock({})
@@ -131,7 +143,8 @@ describe('readBlock', () => {
 
 describe('unary calls', () => {
   it('answer, fail with the code of the server, and say when nobody listens', async () => {
-    const replicaInfo = (_: unknown, reply: (error: unknown, value?: object) => void) => reply(null, codec('ReplicaInfoReply').decode(codec('ReplicaInfoReply').encode({ state: 1, dataPath: '/x' })))
+    const replicaInfo = (_: unknown, reply: (error: unknown, value?: object) => void) =>
+      reply(null, codec('ReplicaInfoReply').decode(codec('ReplicaInfoReply').encode({ state: 1, dataPath: '/x' })))
     let gone: ReturnType<DatanodeClients['get']>
     await withServer({ replicaInfo }, async (client) => {
       gone = client

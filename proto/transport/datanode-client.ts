@@ -14,8 +14,21 @@ import { messageBytesMax } from '../../common/limits.ts'
 import { codec } from '../codec.ts'
 import type { Init } from '../codec.ts'
 import type {
-  BlockChecksumReply, BlockChecksumRequest, DatanodeId, FinishReplicaRecoveryReply, FinishReplicaRecoveryRequest, InitReplicaRecoveryReply,
-  InitReplicaRecoveryRequest, Packet, ReadFrame, ReadRequest, ReplicaInfoReply, ReplicaInfoRequest, TransferReply, TransferRequest, WriteHeader,
+  BlockChecksumReply,
+  BlockChecksumRequest,
+  DatanodeId,
+  FinishReplicaRecoveryReply,
+  FinishReplicaRecoveryRequest,
+  InitReplicaRecoveryReply,
+  InitReplicaRecoveryRequest,
+  Packet,
+  ReadFrame,
+  ReadRequest,
+  ReplicaInfoReply,
+  ReplicaInfoRequest,
+  TransferReply,
+  TransferRequest,
+  WriteHeader,
   WriteReply,
 } from '../gen/messages.ts'
 import { BulkConnection } from './bulk-client.ts'
@@ -105,8 +118,16 @@ const unary = {
   replicaInfo: { path: `${service}ReplicaInfo`, request: codec('ReplicaInfoRequest'), reply: codec('ReplicaInfoReply') },
   blockChecksum: { path: `${service}BlockChecksum`, request: codec('BlockChecksumRequest'), reply: codec('BlockChecksumReply') },
   transferBlock: { path: `${service}TransferBlock`, request: codec('TransferRequest'), reply: codec('TransferReply') },
-  initReplicaRecovery: { path: `${service}InitReplicaRecovery`, request: codec('InitReplicaRecoveryRequest'), reply: codec('InitReplicaRecoveryReply') },
-  finishReplicaRecovery: { path: `${service}FinishReplicaRecovery`, request: codec('FinishReplicaRecoveryRequest'), reply: codec('FinishReplicaRecoveryReply') },
+  initReplicaRecovery: {
+    path: `${service}InitReplicaRecovery`,
+    request: codec('InitReplicaRecoveryRequest'),
+    reply: codec('InitReplicaRecoveryReply'),
+  },
+  finishReplicaRecovery: {
+    path: `${service}FinishReplicaRecovery`,
+    request: codec('FinishReplicaRecoveryRequest'),
+    reply: codec('FinishReplicaRecoveryReply'),
+  },
 }
 
 class GrpcDatanodeClient implements DatanodeClient {
@@ -174,14 +195,26 @@ class GrpcDatanodeClient implements DatanodeClient {
     this.#calls.close()
   }
 
-  #unary<Q, R>(method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } }, request: Q, options: DatanodeCallOptions = {}): Promise<R> {
+  #unary<Q, R>(
+    method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } },
+    request: Q,
+    options: DatanodeCallOptions = {},
+  ): Promise<R> {
     return new Promise((resolve, reject) => {
       const limits: GrpcCallOptions = { deadline: Date.now() + (options.deadlineMs ?? unaryDeadlineMs) }
-      const call = this.#calls.makeUnaryRequest(method.path, method.request.encode, method.reply.decode, request, new Metadata(), limits, (error, reply) => {
-        release()
-        if (error) reject(errorOf(error, this.#peer))
-        else resolve(reply as R)
-      })
+      const call = this.#calls.makeUnaryRequest(
+        method.path,
+        method.request.encode,
+        method.reply.decode,
+        request,
+        new Metadata(),
+        limits,
+        (error, reply) => {
+          release()
+          if (error) reject(errorOf(error, this.#peer))
+          else resolve(reply as R)
+        },
+      )
       const release = cancelOn(options.signal, call)
     })
   }

@@ -2,7 +2,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codec } from '../codec.ts'
-import { decodePacketParts, decodeReadFrame, decodeWriteFrame, encodePacketFrame, encodeReadHeader, encodeWriteHeader, packetFrame } from './packet-codec.ts'
+import {
+  decodePacketParts,
+  decodeReadFrame,
+  decodeWriteFrame,
+  encodePacketFrame,
+  encodeReadHeader,
+  encodeWriteHeader,
+  packetFrame,
+} from './packet-codec.ts'
 
 const reference = codec('WriteFrame')
 
@@ -16,25 +24,38 @@ const packets = fc.record({
 })
 
 const plain = (packet: { seqno: number; offset: number; checksums: Uint8Array; last: boolean; sync: boolean; data: Uint8Array } | null) =>
-  packet && { seqno: packet.seqno, offset: packet.offset, checksums: [...packet.checksums], last: packet.last, sync: packet.sync, data: [...packet.data] }
+  packet && {
+    seqno: packet.seqno,
+    offset: packet.offset,
+    checksums: [...packet.checksums],
+    last: packet.last,
+    sync: packet.sync,
+    data: [...packet.data],
+  }
 
 describe('packet frames', () => {
   it('are read by protobufjs as they were written', () => {
-    fc.assert(fc.property(packets, (packet) => {
-      const frame = reference.decode(encodePacketFrame(packet))
-      expect(frame.body).toBe('packet')
-      expect(plain(frame.packet)).toEqual(plain(packet))
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(packets, (packet) => {
+        const frame = reference.decode(encodePacketFrame(packet))
+        expect(frame.body).toBe('packet')
+        expect(plain(frame.packet)).toEqual(plain(packet))
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('are read as protobufjs wrote them', () => {
-    fc.assert(fc.property(packets, (packet) => {
-      const bytes = reference.encode({ packet })
-      const frame = decodeWriteFrame(bytes)
-      expect(frame.body).toBe('packet')
-      expect(plain(frame.packet)).toEqual(plain(packet))
-      expect(frame.raw).toBe(bytes)
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(packets, (packet) => {
+        const bytes = reference.encode({ packet })
+        const frame = decodeWriteFrame(bytes)
+        expect(frame.body).toBe('packet')
+        expect(plain(frame.packet)).toEqual(plain(packet))
+        expect(frame.raw).toBe(bytes)
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('are the very bytes of protobufjs when no field has its default', () => {
@@ -51,14 +72,18 @@ describe('packet frames', () => {
   })
 
   it('are taken from a message in pieces, wherever it was cut', () => {
-    fc.assert(fc.property(packets, fc.integer({ min: 1, max: 900 }), fc.boolean(), (packet, first, foreign) => {
-      const bytes = foreign ? reference.encode({ packet }) : encodePacketFrame(packet)
-      const parts: Buffer[] = []
-      for (let at = 0, size = first; at < bytes.length; at += size, size = 100) parts.push(bytes.subarray(at, Math.min(bytes.length, at + size)))
-      const decoded = decodePacketParts({ parts, length: bytes.length })!
-      expect(decoded.length).toBe(packet.data.length)
-      expect(plain({ ...decoded, data: Buffer.concat(decoded.data) })).toEqual(plain(packet))
-    }), { numRuns: 500 })
+    fc.assert(
+      fc.property(packets, fc.integer({ min: 1, max: 900 }), fc.boolean(), (packet, first, foreign) => {
+        const bytes = foreign ? reference.encode({ packet }) : encodePacketFrame(packet)
+        const parts: Buffer[] = []
+        for (let at = 0, size = first; at < bytes.length; at += size, size = 100)
+          parts.push(bytes.subarray(at, Math.min(bytes.length, at + size)))
+        const decoded = decodePacketParts({ parts, length: bytes.length })!
+        expect(decoded.length).toBe(packet.data.length)
+        expect(plain({ ...decoded, data: Buffer.concat(decoded.data) })).toEqual(plain(packet))
+      }),
+      { numRuns: 500 },
+    )
     const header = encodeWriteHeader({ poolId: 'P' })
     expect(decodePacketParts({ parts: [header], length: header.length })).toBeUndefined()
   })
@@ -78,17 +103,20 @@ describe('packet frames', () => {
   })
 
   it('are refused with INVALID_ARGUMENT when cut or garbled', () => {
-    fc.assert(fc.property(packets, fc.nat(), fc.nat(255), (packet, where, value) => {
-      const bytes = Buffer.from(encodePacketFrame(packet))
-      bytes[where % bytes.length] = value
-      for (const wrong of [bytes, bytes.subarray(0, where % bytes.length)]) {
-        try {
-          decodeWriteFrame(wrong)
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    fc.assert(
+      fc.property(packets, fc.nat(), fc.nat(255), (packet, where, value) => {
+        const bytes = Buffer.from(encodePacketFrame(packet))
+        bytes[where % bytes.length] = value
+        for (const wrong of [bytes, bytes.subarray(0, where % bytes.length)]) {
+          try {
+            decodeWriteFrame(wrong)
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
+          }
         }
-      }
-    }), { numRuns: 300 })
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('skip fields of later versions', () => {
@@ -100,7 +128,9 @@ describe('packet frames', () => {
 
 describe('header frames', () => {
   it('go through', () => {
-    const write = decodeWriteFrame(encodeWriteHeader({ poolId: 'P', block: { blockId: 5, genstamp: 1001, length: 0 }, stage: 2, client: 'c' }))
+    const write = decodeWriteFrame(
+      encodeWriteHeader({ poolId: 'P', block: { blockId: 5, genstamp: 1001, length: 0 }, stage: 2, client: 'c' }),
+    )
     expect(write.body).toBe('header')
     expect(write.header).toMatchObject({ poolId: 'P', stage: 2, client: 'c', block: { blockId: 5, genstamp: 1001 } })
     const read = decodeReadFrame(encodeReadHeader({ chunkOffset: 512, visibleLength: 99, checksum: { type: 2, bytesPerChunk: 512 } }))

@@ -218,9 +218,10 @@ function decodeFrame<H>(bytes: Buffer, header: { decode(bytes: Uint8Array): H })
     const from = cursor.at
     cursor.at += length
     if (length < 0 || cursor.at > bytes.length) throw malformed('ends inside a field')
-    frame = tag === 0x12
-      ? { body: 'packet', header: null, packet: decodePacket(bytes, from, cursor.at), raw: bytes }
-      : { body: 'header', header: header.decode(bytes.subarray(from, cursor.at)), packet: null, raw: bytes }
+    frame =
+      tag === 0x12
+        ? { body: 'packet', header: null, packet: decodePacket(bytes, from, cursor.at), raw: bytes }
+        : { body: 'header', header: header.decode(bytes.subarray(from, cursor.at)), packet: null, raw: bytes }
   }
   if (cursor.at !== bytes.length) throw malformed('ends inside a field')
   return frame
@@ -266,7 +267,11 @@ export function decodePacketParts(message: Message): PacketParts | undefined {
   }
   const packet = decodePacket(first!, head.packetAt, head.dataTagAt)
   const length = message.length - head.dataAt
-  return { ...packet, data: head.dataAt < first!.length ? [first!.subarray(head.dataAt), ...message.parts.slice(1)] : message.parts.slice(1), length }
+  return {
+    ...packet,
+    data: head.dataAt < first!.length ? [first!.subarray(head.dataAt), ...message.parts.slice(1)] : message.parts.slice(1),
+    length,
+  }
 }
 
 /** Where the last field, the data, begins, if it is all that the pieces after this one hold. */
@@ -278,7 +283,8 @@ function dataField(first: Buffer, messageLength: number): { packetAt: number; da
   while (cursor.at + 11 <= first.length) {
     const dataTagAt = cursor.at
     const tag = readVarint(first, cursor)
-    if (tag === 0x32) return readVarint(first, cursor) + cursor.at === messageLength ? { packetAt, dataTagAt, dataAt: cursor.at } : undefined
+    if (tag === 0x32)
+      return readVarint(first, cursor) + cursor.at === messageLength ? { packetAt, dataTagAt, dataAt: cursor.at } : undefined
     if (tag === 0x1a) {
       const length = readVarint(first, cursor)
       cursor.at += length

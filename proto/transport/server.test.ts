@@ -14,7 +14,8 @@ describe('createGrpcServer', () => {
       expect(settings.initialWindowSize).toBe(streamWindowBytes)
       expect(settings.maxFrameSize).toBe(frameBytesMax)
       // The connection's window comes in a WINDOW_UPDATE right behind the settings.
-      for (let i = 0; i < 200 && session.state.remoteWindowSize !== sessionWindowBytes; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+      for (let i = 0; i < 200 && session.state.remoteWindowSize !== sessionWindowBytes; i++)
+        await new Promise((resolve) => setTimeout(resolve, 10))
       expect(session.state.remoteWindowSize).toBe(sessionWindowBytes)
     } finally {
       session.destroy()
@@ -27,7 +28,10 @@ describe('createGrpcServer', () => {
     const second = createGrpcServer()
     try {
       const port = await first.listen('127.0.0.1', 0)
-      await expect(second.listen('127.0.0.1', port)).rejects.toMatchObject({ code: 'IN_USE', message: expect.stringContaining(`Port ${port} on 127.0.0.1 is in use`) })
+      await expect(second.listen('127.0.0.1', port)).rejects.toMatchObject({
+        code: 'IN_USE',
+        message: expect.stringContaining(`Port ${port} on 127.0.0.1 is in use`),
+      })
     } finally {
       await second.close()
       await first.close()

@@ -69,10 +69,13 @@ export function createGrpcServer(): GrpcServer {
   let closed: Promise<void> | undefined
 
   async function finish(): Promise<void> {
-    const down = http2Servers.map((one) => new Promise<void>((resolve) => {
-      if (one.listening) one.once('close', resolve)
-      else resolve()
-    }))
+    const down = http2Servers.map(
+      (one) =>
+        new Promise<void>((resolve) => {
+          if (one.listening) one.once('close', resolve)
+          else resolve()
+        }),
+    )
     server.forceShutdown()
     // Without channelz grpc-js does not know its sessions, and a server closes only when its last connection does.
     for (const session of sessions) session.destroy()
@@ -100,8 +103,15 @@ export function createGrpcServer(): GrpcServer {
 }
 
 function widenWindows(inside: ServerInside, onMade: (made: http2.Http2Server) => void): void {
-  assert(typeof inside.createHttp2Server === 'function' && typeof inside.commonServerOptions === 'object', 'grpc-js no longer makes its http2 servers where we widen their windows')
-  inside.commonServerOptions.settings = { ...inside.commonServerOptions.settings, initialWindowSize: streamWindowBytes, maxFrameSize: frameBytesMax }
+  assert(
+    typeof inside.createHttp2Server === 'function' && typeof inside.commonServerOptions === 'object',
+    'grpc-js no longer makes its http2 servers where we widen their windows',
+  )
+  inside.commonServerOptions.settings = {
+    ...inside.commonServerOptions.settings,
+    initialWindowSize: streamWindowBytes,
+    maxFrameSize: frameBytesMax,
+  }
   const create = inside.createHttp2Server.bind(inside)
   inside.createHttp2Server = (credentials) => {
     const made = create(credentials)
@@ -126,8 +136,12 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (!error) return resolve(bound)
-      if (/EADDRINUSE/.test(error.message)) return reject(new QuarryError('IN_USE', `Port ${port} on ${host} is in use by another program; choose another with -D port=N.`, { host, port }))
-      if (/EADDRNOTAVAIL|EACCES/.test(error.message)) return reject(new QuarryError('CONFIG', `Cannot listen on ${address}: ${error.message}`, { host, port }))
+      if (/EADDRINUSE/.test(error.message))
+        return reject(
+          new QuarryError('IN_USE', `Port ${port} on ${host} is in use by another program; choose another with -D port=N.`, { host, port }),
+        )
+      if (/EADDRNOTAVAIL|EACCES/.test(error.message))
+        return reject(new QuarryError('CONFIG', `Cannot listen on ${address}: ${error.message}`, { host, port }))
       reject(new QuarryError('INTERNAL', `Cannot listen on ${address}: ${error.message}`, { host, port }, { cause: error }))
     })
   })

@@ -49,7 +49,10 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       if (this.#queue.length < this.#readAhead && !this.#ended) this.#call.resume()
       return Promise.resolve({ done: false, value: message })
     }
-    if (this.#ended) return this.#failure === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(errorOf(this.#failure, this.#peer))
+    if (this.#ended)
+      return this.#failure === undefined
+        ? Promise.resolve({ done: true, value: undefined })
+        : Promise.reject(errorOf(this.#failure, this.#peer))
     return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }))
   }
 
