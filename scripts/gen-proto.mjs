@@ -77,6 +77,25 @@ const code = [
   'const { Reader, Writer, util } = protobuf',
   'const own = Object.prototype.hasOwnProperty',
   '',
+  '// A 64-bit varint straight to a number: the Reader makes an object of two halves of each, which costs more than the rest of a listing.',
+  'function read64(r, slow) {',
+  '  const { buf, pos, len } = r',
+  '  let value = 0',
+  '  let scale = 1',
+  '  // Seven bytes carry 49 bits; what is longer, or negative, or ends early, is left to the Reader.',
+  '  for (let at = pos; at < len && at < pos + 7; at++) {',
+  '    const byte = buf[at]',
+  '    value += (byte & 127) * scale',
+  '    if (byte < 128) {',
+  '      r.pos = at + 1',
+  '      return value',
+  '    }',
+  '    scale *= 128',
+  '  }',
+  '  return slow.call(r)',
+  '}',
+  'const { int64, uint64 } = Reader.prototype',
+  '',
 ]
 
 const isMessage = (field) => field.resolvedType instanceof protobuf.Type
@@ -123,7 +142,12 @@ function encodeField(field) {
 
 function decodeField(field) {
   const value = member(field.name)
-  const read = isMessage(field) ? `decode${field.type}(r, r.uint32(), depth + 1)` : `r.${scalarOf(field)}()`
+  const scalar = scalarOf(field)
+  const read = isMessage(field)
+    ? `decode${field.type}(r, r.uint32(), depth + 1)`
+    : scalar === 'int64' || scalar === 'uint64'
+      ? `read64(r, ${scalar})`
+      : `r.${scalar}()`
   if (!field.repeated) return [`      case ${field.id}: ${value} = ${read}; break`]
   if (isMessage(field) || protobuf.types.packed[scalarOf(field)] === undefined)
     return [`      case ${field.id}: ${value}.push(${read}); break`]

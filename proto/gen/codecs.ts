@@ -9,6 +9,25 @@ protobuf.configure()
 const { Reader, Writer, util } = protobuf
 const own = Object.prototype.hasOwnProperty
 
+// A 64-bit varint straight to a number: the Reader makes an object of two halves of each, which costs more than the rest of a listing.
+function read64(r, slow) {
+  const { buf, pos, len } = r
+  let value = 0
+  let scale = 1
+  // Seven bytes carry 49 bits; what is longer, or negative, or ends early, is left to the Reader.
+  for (let at = pos; at < len && at < pos + 7; at++) {
+    const byte = buf[at]
+    value += (byte & 127) * scale
+    if (byte < 128) {
+      r.pos = at + 1
+      return value
+    }
+    scale *= 128
+  }
+  return slow.call(r)
+}
+const { int64, uint64 } = Reader.prototype
+
 const outside = 'index out of range'
 const tooDeep = 'maximum nesting depth exceeded'
 
@@ -34,9 +53,9 @@ function decodeBlock(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.blockId = r.int64(); break
-      case 2: m.genstamp = r.int64(); break
-      case 3: m.length = r.int64(); break
+      case 1: m.blockId = read64(r, int64); break
+      case 2: m.genstamp = read64(r, int64); break
+      case 3: m.length = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -190,11 +209,11 @@ function decodeLocatedBlock(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 2: m.offset = r.int64(); break
+      case 2: m.offset = read64(r, int64); break
       case 3: m.locations.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
       case 4: m.corrupt = r.bool(); break
       case 5: m.token = r.bytes(); break
-      case 6: m.leaseFileId = r.int64(); break
+      case 6: m.leaseFileId = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -234,7 +253,7 @@ function decodeLocatedBlocks(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.poolId = r.string(); break
-      case 2: m.fileLength = r.int64(); break
+      case 2: m.fileLength = read64(r, int64); break
       case 3: m.blocks.push(decodeLocatedBlock(r, r.uint32(), depth + 1)); break
       case 4: m.underConstruction = r.bool(); break
       case 5: m.lastBlock = decodeLocatedBlock(r, r.uint32(), depth + 1); break
@@ -295,16 +314,16 @@ function decodeFileStatus(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.kind = r.int32(); break
       case 2: m.name = r.string(); break
-      case 3: m.length = r.int64(); break
+      case 3: m.length = read64(r, int64); break
       case 4: m.permission = r.uint32(); break
       case 5: m.owner = r.string(); break
       case 6: m.group = r.string(); break
-      case 7: m.mtimeMs = r.int64(); break
-      case 8: m.atimeMs = r.int64(); break
+      case 7: m.mtimeMs = read64(r, int64); break
+      case 8: m.atimeMs = read64(r, int64); break
       case 9: m.replication = r.uint32(); break
-      case 10: m.blockSize = r.int64(); break
-      case 11: m.fileId = r.int64(); break
-      case 12: m.children = r.int64(); break
+      case 10: m.blockSize = read64(r, int64); break
+      case 11: m.fileId = read64(r, int64); break
+      case 12: m.children = read64(r, int64); break
       case 13: m.storagePolicy = r.uint32(); break
       case 14: m.underConstruction = r.bool(); break
       case 15: m.locations = decodeLocatedBlocks(r, r.uint32(), depth + 1); break
@@ -348,10 +367,10 @@ function decodeStorageReport(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.storageUuid = r.string(); break
       case 2: m.type = r.int32(); break
-      case 3: m.capacity = r.int64(); break
-      case 4: m.dfsUsed = r.int64(); break
-      case 5: m.remaining = r.int64(); break
-      case 6: m.blocks = r.int64(); break
+      case 3: m.capacity = read64(r, int64); break
+      case 4: m.dfsUsed = read64(r, int64); break
+      case 5: m.remaining = read64(r, int64); break
+      case 6: m.blocks = read64(r, int64); break
       case 7: m.failed = r.bool(); break
       default: r.skipType(t & 7, depth)
     }
@@ -919,7 +938,7 @@ function decodeCreateRequest(r, length, depth = 0) {
       case 4: m.overwrite = r.bool(); break
       case 5: m.createParent = r.bool(); break
       case 6: m.replication = r.uint32(); break
-      case 7: m.blockSize = r.int64(); break
+      case 7: m.blockSize = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1051,7 +1070,7 @@ function decodeAddBlockRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
       case 3: m.holder = r.string(); break
       case 4: m.previous = decodeBlock(r, r.uint32(), depth + 1); break
       case 5: m.excluded.push(r.string()); break
@@ -1119,7 +1138,7 @@ function decodeAbandonBlockRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
       case 3: m.holder = r.string(); break
       case 4: m.block = decodeBlock(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
@@ -1155,7 +1174,7 @@ function decodeCompleteRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
       case 3: m.holder = r.string(); break
       case 4: m.last = decodeBlock(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
@@ -1191,9 +1210,9 @@ function decodeFsyncRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
       case 3: m.holder = r.string(); break
-      case 4: m.lastBlockLength = r.int64(); break
+      case 4: m.lastBlockLength = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1310,7 +1329,7 @@ function decodeAdditionalDatanodeRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
       case 3: m.holder = r.string(); break
       case 4: m.block = decodeBlock(r, r.uint32(), depth + 1); break
       case 5: m.existing.push(r.string()); break
@@ -1408,10 +1427,10 @@ function decodeTruncateRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.newLength = r.int64(); break
+      case 2: m.newLength = read64(r, int64); break
       case 3: m.holder = r.string(); break
       case 4: m.tailPath = r.string(); break
-      case 5: m.tailOfBlock = r.int64(); break
+      case 5: m.tailOfBlock = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1664,8 +1683,8 @@ function decodeSetTimesRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.mtimeMs = r.int64(); break
-      case 3: m.atimeMs = r.int64(); break
+      case 2: m.mtimeMs = read64(r, int64); break
+      case 3: m.atimeMs = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1697,8 +1716,8 @@ function decodeSetQuotaRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.names = r.int64(); break
-      case 3: m.space = r.int64(); break
+      case 2: m.names = read64(r, int64); break
+      case 3: m.space = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2028,30 +2047,30 @@ function decodeListingReply(r, length, depth = 0) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.length.push(r.uint64())
+          while (r.pos < last) m.length.push(read64(r, uint64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.length.push(r.uint64())
+        } else m.length.push(read64(r, uint64))
         break
       case 9:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.mtimeMs.push(r.uint64())
+          while (r.pos < last) m.mtimeMs.push(read64(r, uint64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.mtimeMs.push(r.uint64())
+        } else m.mtimeMs.push(read64(r, uint64))
         break
       case 10:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.atimeMs.push(r.uint64())
+          while (r.pos < last) m.atimeMs.push(read64(r, uint64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.atimeMs.push(r.uint64())
+        } else m.atimeMs.push(read64(r, uint64))
         break
       case 11:
         if ((t & 7) === 2) {
@@ -2089,20 +2108,20 @@ function decodeListingReply(r, length, depth = 0) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.blockSize.push(r.uint64())
+          while (r.pos < last) m.blockSize.push(read64(r, uint64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.blockSize.push(r.uint64())
+        } else m.blockSize.push(read64(r, uint64))
         break
       case 16:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.fileId.push(r.uint64())
+          while (r.pos < last) m.fileId.push(read64(r, uint64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.fileId.push(r.uint64())
+        } else m.fileId.push(read64(r, uint64))
         break
       case 17:
         if ((t & 7) === 2) {
@@ -2156,8 +2175,8 @@ function decodeGetBlockLocationsRequest(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.offset = r.int64(); break
-      case 3: m.length = r.int64(); break
+      case 2: m.offset = read64(r, int64); break
+      case 3: m.length = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2251,12 +2270,12 @@ function decodeContentSummaryReply(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.length = r.int64(); break
-      case 2: m.files = r.int64(); break
-      case 3: m.directories = r.int64(); break
-      case 4: m.spaceConsumed = r.int64(); break
-      case 5: m.quota = r.int64(); break
-      case 6: m.spaceQuota = r.int64(); break
+      case 1: m.length = read64(r, int64); break
+      case 2: m.files = read64(r, int64); break
+      case 3: m.directories = read64(r, int64); break
+      case 4: m.spaceConsumed = read64(r, int64); break
+      case 5: m.quota = read64(r, int64); break
+      case 6: m.spaceQuota = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2327,7 +2346,7 @@ function decodeServerDefaultsReply(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.blockSize = r.int64(); break
+      case 1: m.blockSize = read64(r, int64); break
       case 2: m.bytesPerChecksum = r.uint32(); break
       case 3: m.writePacketSize = r.uint32(); break
       case 4: m.replication = r.uint32(); break
@@ -2337,7 +2356,7 @@ function decodeServerDefaultsReply(r, length, depth = 0) {
       case 8: m.syncOnClose = r.bool(); break
       case 9: m.superuser = r.string(); break
       case 10: m.supergroup = r.string(); break
-      case 11: m.softLeaseMs = r.int64(); break
+      case 11: m.softLeaseMs = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2416,21 +2435,21 @@ function decodeFsStatsReply(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.capacity = r.int64(); break
-      case 2: m.used = r.int64(); break
-      case 3: m.remaining = r.int64(); break
-      case 4: m.underReplicated = r.int64(); break
-      case 5: m.corruptBlocks = r.int64(); break
-      case 6: m.missingBlocks = r.int64(); break
-      case 7: m.missingBlocksOneReplica = r.int64(); break
-      case 8: m.pendingDeletion = r.int64(); break
-      case 9: m.highestPriorityLowRedundancy = r.int64(); break
-      case 10: m.files = r.int64(); break
-      case 11: m.directories = r.int64(); break
-      case 12: m.blocks = r.int64(); break
+      case 1: m.capacity = read64(r, int64); break
+      case 2: m.used = read64(r, int64); break
+      case 3: m.remaining = read64(r, int64); break
+      case 4: m.underReplicated = read64(r, int64); break
+      case 5: m.corruptBlocks = read64(r, int64); break
+      case 6: m.missingBlocks = read64(r, int64); break
+      case 7: m.missingBlocksOneReplica = read64(r, int64); break
+      case 8: m.pendingDeletion = read64(r, int64); break
+      case 9: m.highestPriorityLowRedundancy = read64(r, int64); break
+      case 10: m.files = read64(r, int64); break
+      case 11: m.directories = read64(r, int64); break
+      case 12: m.blocks = read64(r, int64); break
       case 13: m.safeMode = r.bool(); break
       case 14: m.safeModeReason = r.string(); break
-      case 15: m.lastTxid = r.int64(); break
+      case 15: m.lastTxid = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2517,14 +2536,14 @@ function decodeDatanodeReport(r, length, depth = 0) {
       case 3: m.stale = r.bool(); break
       case 4: m.adminState = r.string(); break
       case 5: m.storages.push(decodeStorageReport(r, r.uint32(), depth + 1)); break
-      case 6: m.capacity = r.int64(); break
-      case 7: m.dfsUsed = r.int64(); break
-      case 8: m.nonDfsUsed = r.int64(); break
-      case 9: m.remaining = r.int64(); break
+      case 6: m.capacity = read64(r, int64); break
+      case 7: m.dfsUsed = read64(r, int64); break
+      case 8: m.nonDfsUsed = read64(r, int64); break
+      case 9: m.remaining = read64(r, int64); break
       case 10: m.xceivers = r.uint32(); break
-      case 11: m.lastContactMs = r.int64(); break
-      case 12: m.lastBlockReportMs = r.int64(); break
-      case 13: m.blocks = r.int64(); break
+      case 11: m.lastContactMs = read64(r, int64); break
+      case 12: m.lastBlockReportMs = read64(r, int64); break
+      case 13: m.blocks = read64(r, int64); break
       case 14: m.softwareVersion = r.string(); break
       default: r.skipType(t & 7, depth)
     }
@@ -2640,7 +2659,7 @@ function decodeGetEditsRequest(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.afterTxid = r.int64(); break
+      case 1: m.afterTxid = read64(r, int64); break
       case 2: m.limit = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
@@ -2674,8 +2693,8 @@ function decodeEditRecord(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.txid = r.int64(); break
-      case 2: m.atMs = r.int64(); break
+      case 1: m.txid = read64(r, int64); break
+      case 2: m.atMs = read64(r, int64); break
       case 3: m.op = r.string(); break
       case 4: m.json = r.string(); break
       default: r.skipType(t & 7, depth)
@@ -2711,8 +2730,8 @@ function decodeEditsReply(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.edits.push(decodeEditRecord(r, r.uint32(), depth + 1)); break
-      case 2: m.lastTxid = r.int64(); break
-      case 3: m.firstKeptTxid = r.int64(); break
+      case 2: m.lastTxid = read64(r, int64); break
+      case 3: m.firstKeptTxid = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2805,7 +2824,7 @@ function decodeRegister(r, length, depth = 0) {
       case 4: m.clusterId = r.string(); break
       case 5: m.softwareVersion = r.string(); break
       case 6: m.storages.push(decodeStorageReport(r, r.uint32(), depth + 1)); break
-      case 7: m.startedMs = r.int64(); break
+      case 7: m.startedMs = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2843,7 +2862,7 @@ function decodeHeartbeat(r, length, depth = 0) {
       case 1: m.storages.push(decodeStorageReport(r, r.uint32(), depth + 1)); break
       case 2: m.xceivers = r.uint32(); break
       case 3: m.transfers = r.uint32(); break
-      case 4: m.nonDfsUsed = r.int64(); break
+      case 4: m.nonDfsUsed = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2901,7 +2920,7 @@ function decodeBlockReport(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.storageUuid = r.string(); break
-      case 2: m.reportId = r.int64(); break
+      case 2: m.reportId = read64(r, int64); break
       case 3: m.part = r.uint32(); break
       case 4: m.parts = r.uint32(); break
       case 5:
@@ -2909,30 +2928,30 @@ function decodeBlockReport(r, length, depth = 0) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.blockIds.push(r.int64())
+          while (r.pos < last) m.blockIds.push(read64(r, int64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.blockIds.push(r.int64())
+        } else m.blockIds.push(read64(r, int64))
         break
       case 6:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.genstamps.push(r.int64())
+          while (r.pos < last) m.genstamps.push(read64(r, int64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.genstamps.push(r.int64())
+        } else m.genstamps.push(read64(r, int64))
         break
       case 7:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
           if (last > r.len) throw RangeError(outside)
           r.len = last
-          while (r.pos < last) m.lengths.push(r.int64())
+          while (r.pos < last) m.lengths.push(read64(r, int64))
           if (r.pos !== last) throw RangeError(outside)
           r.len = end
-        } else m.lengths.push(r.int64())
+        } else m.lengths.push(read64(r, int64))
         break
       case 8:
         if ((t & 7) === 2) {
@@ -3349,7 +3368,7 @@ function decodeRecoverCommand(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 2: m.recoveryId = r.int64(); break
+      case 2: m.recoveryId = read64(r, int64); break
       case 3: m.locations.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
       default: r.skipType(t & 7, depth)
     }
@@ -3388,8 +3407,8 @@ function decodeRecoveryResult(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 2: m.recoveryId = r.int64(); break
-      case 3: m.newLength = r.int64(); break
+      case 2: m.recoveryId = read64(r, int64); break
+      case 3: m.newLength = read64(r, int64); break
       case 4: m.locations.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
       case 5: m.error = decodeWireError(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
@@ -3454,12 +3473,12 @@ function decodeWriteHeader(r, length, depth = 0) {
       case 4: m.targets.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
       case 5: m.storageUuid = r.string(); break
       case 6: m.storageType = r.int32(); break
-      case 7: m.minBytes = r.int64(); break
-      case 8: m.maxBytes = r.int64(); break
-      case 9: m.newGenstamp = r.int64(); break
+      case 7: m.minBytes = read64(r, int64); break
+      case 8: m.maxBytes = read64(r, int64); break
+      case 9: m.newGenstamp = read64(r, int64); break
       case 10: m.checksum = decodeChecksumSpec(r, r.uint32(), depth + 1); break
       case 11: m.client = r.string(); break
-      case 12: m.blockSize = r.int64(); break
+      case 12: m.blockSize = read64(r, int64); break
       case 13: m.targetStorages.push(r.string()); break
       case 14: m.token = r.bytes(); break
       default: r.skipType(t & 7, depth)
@@ -3498,8 +3517,8 @@ function decodePacket(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.seqno = r.int64(); break
-      case 2: m.offset = r.int64(); break
+      case 1: m.seqno = read64(r, int64); break
+      case 2: m.offset = read64(r, int64); break
       case 3: m.checksums = r.bytes(); break
       case 4: m.last = r.bool(); break
       case 5: m.sync = r.bool(); break
@@ -3607,7 +3626,7 @@ function decodePacketAck(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.seqno = r.int64(); break
+      case 1: m.seqno = read64(r, int64); break
       case 2:
         if ((t & 7) === 2) {
           const last = r.uint32() + r.pos
@@ -3690,8 +3709,8 @@ function decodeReadRequest(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.poolId = r.string(); break
       case 2: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 3: m.offset = r.int64(); break
-      case 4: m.length = r.int64(); break
+      case 3: m.offset = read64(r, int64); break
+      case 4: m.length = read64(r, int64); break
       case 5: m.skipChecksums = r.bool(); break
       case 6: m.client = r.string(); break
       case 7: m.token = r.bytes(); break
@@ -3726,8 +3745,8 @@ function decodeReadHeader(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.checksum = decodeChecksumSpec(r, r.uint32(), depth + 1); break
-      case 2: m.chunkOffset = r.int64(); break
-      case 3: m.visibleLength = r.int64(); break
+      case 2: m.chunkOffset = read64(r, int64); break
+      case 3: m.visibleLength = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -3892,7 +3911,7 @@ function decodeBlockChecksumReply(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.checksum = decodeChecksumSpec(r, r.uint32(), depth + 1); break
-      case 2: m.chunks = r.int64(); break
+      case 2: m.chunks = read64(r, int64); break
       case 3: m.md5 = r.bytes(); break
       default: r.skipType(t & 7, depth)
     }
@@ -3988,7 +4007,7 @@ function decodeInitReplicaRecoveryRequest(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.poolId = r.string(); break
       case 2: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 3: m.recoveryId = r.int64(); break
+      case 3: m.recoveryId = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -4056,8 +4075,8 @@ function decodeFinishReplicaRecoveryRequest(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.poolId = r.string(); break
       case 2: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 3: m.recoveryId = r.int64(); break
-      case 4: m.newLength = r.int64(); break
+      case 3: m.recoveryId = read64(r, int64); break
+      case 4: m.newLength = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -4118,7 +4137,7 @@ function decodeFragmentBlock(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
-      case 2: m.fileOffset = r.int64(); break
+      case 2: m.fileOffset = read64(r, int64); break
       case 3: m.locations.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
       default: r.skipType(t & 7, depth)
     }
@@ -4148,8 +4167,8 @@ function decodeByteRange(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.start = r.int64(); break
-      case 2: m.length = r.int64(); break
+      case 1: m.start = read64(r, int64); break
+      case 2: m.length = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -4193,12 +4212,12 @@ function decodeFragmentSplit(r, length, depth = 0) {
     const t = r.uint32()
     switch (t >>> 3) {
       case 1: m.path = r.string(); break
-      case 2: m.fileId = r.int64(); break
-      case 3: m.fileLength = r.int64(); break
+      case 2: m.fileId = read64(r, int64); break
+      case 3: m.fileLength = read64(r, int64); break
       case 4: m.blocks.push(decodeFragmentBlock(r, r.uint32(), depth + 1)); break
       case 5: m.ranges.push(decodeByteRange(r, r.uint32(), depth + 1)); break
-      case 6: m.firstRow = r.int64(); break
-      case 7: m.lastRow = r.int64(); break
+      case 6: m.firstRow = read64(r, int64); break
+      case 7: m.lastRow = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -4249,8 +4268,8 @@ function decodeFragmentRequest(r, length, depth = 0) {
       case 4: m.poolId = r.string(); break
       case 5: m.astJson = r.string(); break
       case 6: m.splits.push(decodeFragmentSplit(r, r.uint32(), depth + 1)); break
-      case 7: m.memoryLimit = r.int64(); break
-      case 8: m.deadlineMs = r.int64(); break
+      case 7: m.memoryLimit = read64(r, int64); break
+      case 8: m.deadlineMs = read64(r, int64); break
       case 9: m.threads = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
@@ -4288,11 +4307,11 @@ function decodeFragmentDone(r, length, depth = 0) {
   while (r.pos < end) {
     const t = r.uint32()
     switch (t >>> 3) {
-      case 1: m.rows = r.int64(); break
-      case 2: m.bytesLocal = r.int64(); break
-      case 3: m.bytesRemote = r.int64(); break
-      case 4: m.verifyUs = r.int64(); break
-      case 5: m.runUs = r.int64(); break
+      case 1: m.rows = read64(r, int64); break
+      case 2: m.bytesLocal = read64(r, int64); break
+      case 3: m.bytesRemote = read64(r, int64); break
+      case 4: m.verifyUs = read64(r, int64); break
+      case 5: m.runUs = read64(r, int64); break
       case 6: m.nodeUuid = r.string(); break
       default: r.skipType(t & 7, depth)
     }
