@@ -26,6 +26,7 @@ const outdir = path.join(root, 'dist')
 const modules = {
   client: 'client/index.ts',
   testing: 'test/support/mini-cluster.ts',
+  sql: 'compute/index.ts',
   executor: 'compute/executor/main.ts',
 }
 
