@@ -1,5 +1,7 @@
 // SQL beside the blocks, for the command line and for programs.
 //
+//   import { FileSystem } from 'quarry'
+//   import { query } from 'quarry/sql'
 //   await using fs = await FileSystem.connect('quarry://127.0.0.1:8021')
 //   await using result = await query(fs, `SELECT origin, count(*) AS n FROM '/data/flights-3m.parquet' GROUP BY 1 ORDER BY n DESC`)
 //   for await (const row of result) console.log(row['origin'], row['n'])
