@@ -5,7 +5,10 @@ import { ChecksumType } from '../proto/ports.ts'
 import { combineDigests } from './checksum.ts'
 
 const digest = (bytes: Buffer, type: ChecksumType = ChecksumType.CHECKSUM_CRC32C) => ({
-  type, bytesPerChunk: 512, chunks: Math.ceil(bytes.length / 512), md5: createHash('md5').update(chunkChecksums(bytes, 512)).digest(),
+  type,
+  bytesPerChunk: 512,
+  chunks: Math.ceil(bytes.length / 512),
+  md5: createHash('md5').update(chunkChecksums(bytes, 512)).digest(),
 })
 
 test('four bytes in one block give the checksum that HDFS gives', () => {
@@ -22,7 +25,12 @@ test('an empty file has the MD5 of 32 zero bytes', () => {
 
 test('several blocks name the chunks of the first and pad their digests to 32, 64, 128 bytes', () => {
   const block = digest(Buffer.alloc(1024, 7))
-  for (const [count, buffer] of [[2, 32], [3, 64], [4, 64], [5, 128]] as const) {
+  for (const [count, buffer] of [
+    [2, 32],
+    [3, 64],
+    [4, 64],
+    [5, 128],
+  ] as const) {
     const padded = Buffer.alloc(buffer)
     for (let i = 0; i < count; i++) padded.set(block.md5, i * 16)
     const { algorithm, bytes } = combineDigests(new Array(count).fill(block))

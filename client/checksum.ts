@@ -60,11 +60,18 @@ export async function fileChecksum(datanodes: DatanodeSource, file: LocatedFile,
   return combineDigests(digests)
 }
 
-async function blockDigest(datanodes: DatanodeSource, file: LocatedFile, located: LocatedBlock, signal?: AbortSignal): Promise<BlockDigest> {
+async function blockDigest(
+  datanodes: DatanodeSource,
+  file: LocatedFile,
+  located: LocatedBlock,
+  signal?: AbortSignal,
+): Promise<BlockDigest> {
   const reasons: string[] = []
   for (const { datanode } of located.locations) {
     try {
-      const reply: BlockChecksumReply = await datanodes.get(must(datanode)).blockChecksum({ poolId: file.poolId, block: located.block }, { signal })
+      const reply: BlockChecksumReply = await datanodes
+        .get(must(datanode))
+        .blockChecksum({ poolId: file.poolId, block: located.block }, { signal })
       const { type, bytesPerChunk } = must(reply.checksum)
       return { type, bytesPerChunk, chunks: reply.chunks, md5: reply.md5 }
     } catch (error) {
@@ -72,5 +79,9 @@ async function blockDigest(datanodes: DatanodeSource, file: LocatedFile, located
       reasons.push(`${must(datanode).uuid}: ${toQuarryError(error).message}`)
     }
   }
-  throw new QuarryError('BLOCK_MISSING', `No datanode can give the checksum of block ${must(located.block).blockId} of ${file.info.path}: ${reasons.join('; ') || 'no live datanode holds a replica'}`, { path: file.info.path })
+  throw new QuarryError(
+    'BLOCK_MISSING',
+    `No datanode can give the checksum of block ${must(located.block).blockId} of ${file.info.path}: ${reasons.join('; ') || 'no live datanode holds a replica'}`,
+    { path: file.info.path },
+  )
 }

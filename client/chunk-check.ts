@@ -28,7 +28,8 @@ export function checksumBytes(spec: ChecksumSpec, length: number): number {
 export function checksumsOf(spec: ChecksumSpec, data: Uint8Array): Uint8Array {
   if (spec.type === ChecksumType.CHECKSUM_CRC32C) return chunkChecksums(data, spec.bytesPerChunk)
   const out = Buffer.allocUnsafe(checksumBytes(spec, data.length))
-  for (let i = 0; i * 4 < out.length; i++) out.writeUInt32BE(crc32(data.subarray(i * spec.bytesPerChunk, (i + 1) * spec.bytesPerChunk)), i * 4)
+  for (let i = 0; i * 4 < out.length; i++)
+    out.writeUInt32BE(crc32(data.subarray(i * spec.bytesPerChunk, (i + 1) * spec.bytesPerChunk)), i * 4)
   return out
 }
 

@@ -46,13 +46,25 @@ export async function copyFromLocal(fs: FileSystem, local: string, target: strin
   for (const { source, target: made } of directories.reverse()) await keepAttributes(fs, source, made, options.signal)
 }
 
-async function uploadFile(fs: FileSystem, local: string, target: string, options: CopyOptions, signal: AbortSignal, advance: (bytes: number) => void): Promise<void> {
+async function uploadFile(
+  fs: FileSystem,
+  local: string,
+  target: string,
+  options: CopyOptions,
+  signal: AbortSignal,
+  advance: (bytes: number) => void,
+): Promise<void> {
   await refuseExisting(fs, target, options, signal)
   const atomic = options.atomic ?? true
   const name = atomic ? target + copyingSuffix : target
   const source = await open(local, 'r').catch((error) => Promise.reject(localError(error, local)))
   try {
-    const writer = await fs.create(name, { overwrite: atomic || (options.overwrite ?? false), replication: options.replication, blockSize: options.blockSize, signal })
+    const writer = await fs.create(name, {
+      overwrite: atomic || (options.overwrite ?? false),
+      replication: options.replication,
+      blockSize: options.blockSize,
+      signal,
+    })
     try {
       // One buffer is filled while the other is written.
       const buffers = [Buffer.allocUnsafe(packetBytesMax), Buffer.allocUnsafe(packetBytesMax)]
@@ -113,13 +125,21 @@ export async function copyToLocal(fs: FileSystem, source: string, local: string,
       else jobs.push({ source: entry, target, bytes: entry.length })
     }
   }
-  for (const directory of directories) await mkdir(directory.target, { recursive: true }).catch((error) => Promise.reject(localError(error, directory.target)))
+  for (const directory of directories)
+    await mkdir(directory.target, { recursive: true }).catch((error) => Promise.reject(localError(error, directory.target)))
   await runJobs(jobs, options, (job, signal, advance) => downloadFile(fs, job.source, job.target, options, signal, advance))
   if (!options.preserve) return
   for (const directory of directories.reverse()) await keepLocalAttributes(directory.source, directory.target)
 }
 
-async function downloadFile(fs: FileSystem, source: FileInfo, local: string, options: CopyOptions, signal: AbortSignal, advance: (bytes: number) => void): Promise<void> {
+async function downloadFile(
+  fs: FileSystem,
+  source: FileInfo,
+  local: string,
+  options: CopyOptions,
+  signal: AbortSignal,
+  advance: (bytes: number) => void,
+): Promise<void> {
   if (!options.overwrite && (await localExists(local))) throw new QuarryError('ALREADY_EXISTS', `${local} exists already.`, { path: local })
   const atomic = options.atomic ?? true
   const name = atomic ? local + copyingSuffix : local
@@ -149,7 +169,11 @@ async function keepLocalAttributes(source: FileInfo, local: string): Promise<voi
 // --- what both directions share -----------------------------------------------------------------------------------------
 
 /** Runs the jobs, several at a time. The first failure stops the others; all are settled before it is thrown. */
-async function runJobs<Source>(jobs: readonly Job<Source>[], options: CopyOptions, run: (job: Job<Source>, signal: AbortSignal, advance: (bytes: number) => void) => Promise<void>): Promise<void> {
+async function runJobs<Source>(
+  jobs: readonly Job<Source>[],
+  options: CopyOptions,
+  run: (job: Job<Source>, signal: AbortSignal, advance: (bytes: number) => void) => Promise<void>,
+): Promise<void> {
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
   const bytesTotal = jobs.reduce((sum, job) => sum + job.bytes, 0)
@@ -158,7 +182,13 @@ async function runJobs<Source>(jobs: readonly Job<Source>[], options: CopyOption
   let next = 0
   let failure: unknown
   const tell = (job: Job<Source>): void => {
-    const progress: CopyProgress = { path: job.target, bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone), filesDone, filesTotal: jobs.length }
+    const progress: CopyProgress = {
+      path: job.target,
+      bytesDone,
+      bytesTotal: Math.max(bytesTotal, bytesDone),
+      filesDone,
+      filesTotal: jobs.length,
+    }
     options.onProgress?.(progress)
   }
   const work = async (): Promise<void> => {
@@ -184,7 +214,8 @@ async function runJobs<Source>(jobs: readonly Job<Source>[], options: CopyOption
 const signalOf = (options: CopyOptions): { signal?: AbortSignal } => (options.signal ? { signal: options.signal } : {})
 
 function requireRecursive(directory: string, options: CopyOptions): void {
-  if (!options.recursive) throw new QuarryError('IS_A_DIRECTORY', `${directory} is a directory. Copy it with the option recursive.`, { path: directory })
+  if (!options.recursive)
+    throw new QuarryError('IS_A_DIRECTORY', `${directory} is a directory. Copy it with the option recursive.`, { path: directory })
 }
 
 async function localStat(local: string): Promise<Stats> {
@@ -192,7 +223,10 @@ async function localStat(local: string): Promise<Stats> {
 }
 
 async function localExists(local: string): Promise<boolean> {
-  return access(local, constants.F_OK).then(() => true, () => false)
+  return access(local, constants.F_OK).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A failure of the local file system in our words. */
@@ -209,7 +243,9 @@ function localError(error: unknown, local: string): unknown {
       return new QuarryError('IS_A_DIRECTORY', `${local} is a directory on this machine.`, details, { cause: error })
     case 'ENOTDIR':
     case 'EEXIST':
-      return new QuarryError('NOT_A_DIRECTORY', `${local}: a file of this machine is where a directory is needed.`, details, { cause: error })
+      return new QuarryError('NOT_A_DIRECTORY', `${local}: a file of this machine is where a directory is needed.`, details, {
+        cause: error,
+      })
     case 'ENOSPC':
     case 'EDQUOT':
       return new QuarryError('DISK_FULL', `${local}: this machine's disk is full.`, details, { cause: error })

@@ -6,7 +6,17 @@ import { Closer } from '../common/closer.ts'
 import type { Env } from '../common/env.ts'
 import { systemEnv } from '../common/system-env.ts'
 import { DatanodeFilter, SafeModeAction } from '../proto/ports.ts'
-import type { CallOptions, DatanodeReport, EditRecord, Init, Method, NamenodePort, ReplyOf, Request, ServerDefaultsReply } from '../proto/ports.ts'
+import type {
+  CallOptions,
+  DatanodeReport,
+  EditRecord,
+  Init,
+  Method,
+  NamenodePort,
+  ReplyOf,
+  Request,
+  ServerDefaultsReply,
+} from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { connectNamenode } from '../proto/transport/metadata-session.ts'
 import { fileChecksum } from './checksum.ts'
@@ -22,7 +32,18 @@ import { LocalReplicas } from './reader/local-replicas.ts'
 import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
 import { truncate } from './truncate.ts'
-import type { BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter } from './types.ts'
+import type {
+  BlockLocation,
+  ConnectOptions,
+  ContentSummary,
+  CopyOptions,
+  CreateOptions,
+  FileChecksum,
+  FileInfo,
+  FileReader,
+  FileSystemStats,
+  FileWriter,
+} from './types.ts'
 import type { DatanodeSource } from './writer/block-writer.ts'
 import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
 import type { WriterDeps } from './writer/file-writer.ts'
@@ -48,7 +69,14 @@ export class FileSystem implements AsyncDisposable {
   #defaults: Promise<ServerDefaultsReply> | undefined
 
   /** Use `FileSystem.connect`; the constructor is for tests that bring their own transport. */
-  constructor(parts: { uri: string; user: string; namenode: NamenodePort; datanodes: DatanodeSource & { close(): Promise<void> }; options?: ConnectOptions; env?: Env }) {
+  constructor(parts: {
+    uri: string
+    user: string
+    namenode: NamenodePort
+    datanodes: DatanodeSource & { close(): Promise<void> }
+    options?: ConnectOptions
+    env?: Env
+  }) {
     this.uri = parts.uri
     this.user = parts.user
     this.namenode = parts.namenode
@@ -75,7 +103,12 @@ export class FileSystem implements AsyncDisposable {
     const user = options.user ?? defaultUser()
     const env = systemEnv()
     const namenode = await connectNamenode({
-      uri, user, env, connectTimeoutMs: options.connectTimeoutMs, callTimeoutMs: options.callTimeoutMs, signal: options.signal,
+      uri,
+      user,
+      env,
+      connectTimeoutMs: options.connectTimeoutMs,
+      callTimeoutMs: options.callTimeoutMs,
+      signal: options.signal,
     })
     return new FileSystem({ uri: uri.replace(/\/+$/, ''), user, namenode, datanodes: new DatanodeClients(), options, env })
   }
@@ -146,7 +179,11 @@ export class FileSystem implements AsyncDisposable {
   /** Where the bytes of a file lie; of `offset` … `offset + length` only, when given. */
   async blockLocations(path: string, range: { offset?: number; length?: number } = {}, options?: VerbOptions): Promise<BlockLocation[]> {
     const offset = range.offset ?? 0
-    const { blocks } = await this.#call('getBlockLocations', { path: this.resolve(path), offset, length: range.length ?? Number.MAX_SAFE_INTEGER - offset }, options)
+    const { blocks } = await this.#call(
+      'getBlockLocations',
+      { path: this.resolve(path), offset, length: range.length ?? Number.MAX_SAFE_INTEGER - offset },
+      options,
+    )
     return (blocks?.blocks ?? []).map((located) => ({
       blockId: located.block?.blockId ?? 0,
       genstamp: located.block?.genstamp ?? 0,
@@ -182,7 +219,11 @@ export class FileSystem implements AsyncDisposable {
 
   /** Strict: the target must not exist, or with `overwrite` may be a file or an empty directory of the same kind. Atomic. */
   async rename(source: string, target: string, options: { overwrite?: boolean } & VerbOptions = {}): Promise<void> {
-    await this.#call('rename2', { source: this.resolve(source), target: this.resolve(target), overwrite: options.overwrite ?? false }, options)
+    await this.#call(
+      'rename2',
+      { source: this.resolve(source), target: this.resolve(target), overwrite: options.overwrite ?? false },
+      options,
+    )
   }
 
   /** As `hdfs dfs -mv`: into the target when that is a directory; ordinary failures are `false`. */
@@ -259,15 +300,19 @@ export class FileSystem implements AsyncDisposable {
   /** Makes a file and opens it for writing. */
   async create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
     const absolute = this.resolve(path)
-    const { file } = await this.#call('create', {
-      path: absolute,
-      permission: (options.permission ?? 0o666) & ~this.umask,
-      holder: this.#lease.holder,
-      overwrite: options.overwrite ?? true,
-      createParent: options.createParent ?? true,
-      replication: options.replication ?? this.#options.replication ?? 0,
-      blockSize: options.blockSize ?? this.#options.blockSize ?? 0,
-    }, options)
+    const { file } = await this.#call(
+      'create',
+      {
+        path: absolute,
+        permission: (options.permission ?? 0o666) & ~this.umask,
+        holder: this.#lease.holder,
+        overwrite: options.overwrite ?? true,
+        createParent: options.createParent ?? true,
+        replication: options.replication ?? this.#options.replication ?? 0,
+        blockSize: options.blockSize ?? this.#options.blockSize ?? 0,
+      },
+      options,
+    )
     return new BlockFileWriter(this.#writerDeps(), { path: absolute, file: must(file), signal: options.signal })
   }
 
@@ -280,7 +325,10 @@ export class FileSystem implements AsyncDisposable {
   async open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
     const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options.signal)
     const local = this.#options.localReads === false ? undefined : new LocalReplicas(this.datanodeClients, this.#env.clock)
-    return new BlockFileReader({ namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, local, client: this.#lease.holder }, file)
+    return new BlockFileReader(
+      { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, local, client: this.#lease.holder },
+      file,
+    )
   }
 
   /** The whole file; text when an encoding is given. */
@@ -298,7 +346,11 @@ export class FileSystem implements AsyncDisposable {
   }
 
   /** Makes or replaces a file with these bytes. */
-  async writeFile(path: string, data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options: CreateOptions = {}): Promise<void> {
+  async writeFile(
+    path: string,
+    data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    options: CreateOptions = {},
+  ): Promise<void> {
     const writer = await this.create(path, options)
     try {
       if (typeof data === 'string' || data instanceof Uint8Array) await writer.write(data)
@@ -346,7 +398,10 @@ export class FileSystem implements AsyncDisposable {
     }
   }
 
-  async datanodes(filter: 'all' | 'live' | 'dead' | 'decommissioning' | 'entering-maintenance' | 'in-maintenance' = 'all', options?: VerbOptions): Promise<DatanodeReport[]> {
+  async datanodes(
+    filter: 'all' | 'live' | 'dead' | 'decommissioning' | 'entering-maintenance' | 'in-maintenance' = 'all',
+    options?: VerbOptions,
+  ): Promise<DatanodeReport[]> {
     const filters = {
       'all': DatanodeFilter.DATANODES_ALL,
       'live': DatanodeFilter.DATANODES_LIVE,
@@ -358,7 +413,10 @@ export class FileSystem implements AsyncDisposable {
     return plain((await this.#call('getDatanodeReport', { filter: filters[filter] }, options)).datanodes)
   }
 
-  async safeMode(action: 'get' | 'enter' | 'leave' | 'force-exit' = 'get', options?: VerbOptions): Promise<{ on: boolean; reason: string }> {
+  async safeMode(
+    action: 'get' | 'enter' | 'leave' | 'force-exit' = 'get',
+    options?: VerbOptions,
+  ): Promise<{ on: boolean; reason: string }> {
     const actions = {
       'get': SafeModeAction.SAFE_MODE_GET,
       'enter': SafeModeAction.SAFE_MODE_ENTER,

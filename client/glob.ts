@@ -8,7 +8,9 @@ import type { FileInfo } from './types.ts'
 /** Patterns that groups with slashes in them, such as {a/b,c}, may multiply to. */
 const expansionsMax = 10_000
 
-export type Component = { readonly kind: 'literal'; readonly name: string } | { readonly kind: 'pattern'; readonly matches: (name: string) => boolean }
+export type Component =
+  | { readonly kind: 'literal'; readonly name: string }
+  | { readonly kind: 'pattern'; readonly matches: (name: string) => boolean }
 
 /** One component of a glob, compiled. Throws INVALID_ARGUMENT when a set, group or escape is not closed. */
 export function compileComponent(glob: string): Component {
@@ -87,7 +89,11 @@ function quoteInSet(character: string): string {
 }
 
 function malformed(glob: string, why: string): QuarryError {
-  return new QuarryError('INVALID_ARGUMENT', `Illegal file pattern '${glob}': ${why}. Put a backslash before a special character that is meant as itself.`, { pattern: glob })
+  return new QuarryError(
+    'INVALID_ARGUMENT',
+    `Illegal file pattern '${glob}': ${why}. Put a backslash before a special character that is meant as itself.`,
+    { pattern: glob },
+  )
 }
 
 /** Groups that contain a slash, such as /{a/b,c}/d, as patterns without them, in order; other groups stay. */
@@ -144,7 +150,11 @@ export async function expandGlob(fs: FileSystem, pattern: string, options?: Verb
 }
 
 async function expandOne(fs: FileSystem, pattern: string, options?: VerbOptions): Promise<FileInfo[]> {
-  const components = fs.resolve(pattern).split('/').filter((part) => part !== '').map(compileComponent)
+  const components = fs
+    .resolve(pattern)
+    .split('/')
+    .filter((part) => part !== '')
+    .map(compileComponent)
   // Directories reached so far; literal components are only joined, and looked up when a listing or the end needs them.
   let paths = ['/']
   let infos: FileInfo[] | undefined
@@ -181,7 +191,12 @@ async function lookUp(fs: FileSystem, path: string, options?: VerbOptions): Prom
   }
 }
 
-async function matchesIn(fs: FileSystem, directory: string, matches: (name: string) => boolean, options?: VerbOptions): Promise<FileInfo[]> {
+async function matchesIn(
+  fs: FileSystem,
+  directory: string,
+  matches: (name: string) => boolean,
+  options?: VerbOptions,
+): Promise<FileInfo[]> {
   const found: FileInfo[] = []
   try {
     for await (const entry of fs.list(directory, options)) {

@@ -5,7 +5,17 @@
 //   for await (const part of (await fs.open('/hello.txt')).stream()) process.stdout.write(part)
 export { FileSystem, type VerbOptions } from './filesystem.ts'
 export type {
-  BlockLocation, ConnectOptions, ContentSummary, CopyOptions, CopyProgress, CreateOptions, FileChecksum, FileInfo, FileReader, FileSystemStats, FileWriter,
+  BlockLocation,
+  ConnectOptions,
+  ContentSummary,
+  CopyOptions,
+  CopyProgress,
+  CreateOptions,
+  FileChecksum,
+  FileInfo,
+  FileReader,
+  FileSystemStats,
+  FileWriter,
 } from './types.ts'
 export { applyMode, formatMode } from './mode.ts'
 export { compileComponent } from './glob.ts'

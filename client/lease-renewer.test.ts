@@ -8,7 +8,12 @@ import { FakeCluster } from './testing/fake-cluster.ts'
 function setUp(softLeaseMs: number) {
   const cluster = new FakeCluster()
   const clock = new VirtualClock()
-  const lease = new LeaseRenewer({ holder: 'h', namenode: cluster.namenode, env: { clock, random: new SeededRandom(1), log: silentLogger }, softLeaseMs: async () => softLeaseMs })
+  const lease = new LeaseRenewer({
+    holder: 'h',
+    namenode: cluster.namenode,
+    env: { clock, random: new SeededRandom(1), log: silentLogger },
+    softLeaseMs: async () => softLeaseMs,
+  })
   return { clock, lease, renewals: () => cluster.callsOf('renewLease').length }
 }
 

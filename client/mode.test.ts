@@ -21,9 +21,12 @@ test.each([
   expect(applyMode(mode, current, isDirectory).toString(8)).toBe(wanted.toString(8))
 })
 
-test.each(['', '8', '99', '7777', 'u', 'u+q', 'u+r,', 'rw', 'u~r', '+', '2755'].filter((mode) => mode !== '+'))('%j is refused with what to write instead', (mode) => {
-  expect(() => applyMode(mode, 0o644, false)).toThrow(`Invalid mode '${mode}'. Use octal such as 755, or clauses such as u+rwx,g-w,o=r.`)
-})
+test.each(['', '8', '99', '7777', 'u', 'u+q', 'u+r,', 'rw', 'u~r', '+', '2755'].filter((mode) => mode !== '+'))(
+  '%j is refused with what to write instead',
+  (mode) => {
+    expect(() => applyMode(mode, 0o644, false)).toThrow(`Invalid mode '${mode}'. Use octal such as 755, or clauses such as u+rwx,g-w,o=r.`)
+  },
+)
 
 test('formats bits as ls shows them', () => {
   expect([0o755, 0o640, 0o1777, 0o1776, 0].map(formatMode)).toEqual(['rwxr-xr-x', 'rw-r-----', 'rwxrwxrwt', 'rwxrwxrwT', '---------'])

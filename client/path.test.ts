@@ -27,5 +27,7 @@ test('a path that leads above the root is refused', () => {
 })
 
 test('a URI of another cluster is refused', () => {
-  expect(() => normalizePath('quarry://other:1/x', '/user/me', 'quarry://host:1')).toThrow('Wrong FS: quarry://other:1/x, expected: quarry://host:1')
+  expect(() => normalizePath('quarry://other:1/x', '/user/me', 'quarry://host:1')).toThrow(
+    'Wrong FS: quarry://other:1/x, expected: quarry://host:1',
+  )
 })

@@ -14,7 +14,7 @@ export function normalizePath(path: string, home: string, cluster: string): stri
   if (uri && uri[1]!.startsWith('quarry://') && uri[1] !== 'quarry://' && uri[1] !== cluster) {
     throw new QuarryError('INVALID_ARGUMENT', `Wrong FS: ${path}, expected: ${cluster}`, { path })
   }
-  let rest = uri ? uri[2] ?? '/' : path
+  let rest = uri ? (uri[2] ?? '/') : path
   if (!rest.startsWith('/')) rest = `${home}/${rest}`
   const names: string[] = []
   for (const name of rest.split('/')) {

@@ -8,7 +8,12 @@ import type { Init, Method, NamenodePort, ReplyOf, Request } from '../proto/port
 /** Waits while replicas are being reported: first a moment, then as long as HDFS's clients do. */
 export const patienceBackoff = { baseMs: 5, maxMs: 2_000 }
 
-export async function callPatiently<M extends Method>(namenode: NamenodePort, env: Env, method: M, request: Init<Request<M>>): Promise<ReplyOf<M>> {
+export async function callPatiently<M extends Method>(
+  namenode: NamenodePort,
+  env: Env,
+  method: M,
+  request: Init<Request<M>>,
+): Promise<ReplyOf<M>> {
   const giveUpAtMs = env.clock.monotonicMs() + namenodePatienceMs
   for (let attempt = 0; ; attempt++) {
     try {

@@ -7,6 +7,10 @@ test('fields that were left out on the wire become own fields with their default
   const decoded = report.decode(report.encode({ datanodes: [{ datanode: { uuid: 'a' }, live: true, storages: [{ storageUuid: 's' }] }] }))
   const [node] = plain(decoded.datanodes)
   expect(JSON.parse(JSON.stringify({ ...node }))).toMatchObject({
-    live: true, stale: false, blocks: 0, datanode: { uuid: 'a', ip: '', grpcPort: 0 }, storages: [{ storageUuid: 's', capacity: 0, failed: false }],
+    live: true,
+    stale: false,
+    blocks: 0,
+    datanode: { uuid: 'a', ip: '', grpcPort: 0 },
+    storages: [{ storageUuid: 's', capacity: 0, failed: false }],
   })
 })

@@ -9,7 +9,13 @@ import { checkpointName, checkpointTime } from './trash.ts'
 function setUp() {
   const cluster = new FakeCluster()
   const clock = new VirtualClock(1_700_000_000_000)
-  const fs = new FileSystem({ uri: 'quarry://x:1', user: 'me', namenode: cluster.namenode, datanodes: cluster, env: { clock, random: new SeededRandom(1), log: silentLogger } })
+  const fs = new FileSystem({
+    uri: 'quarry://x:1',
+    user: 'me',
+    namenode: cluster.namenode,
+    datanodes: cluster,
+    env: { clock, random: new SeededRandom(1), log: silentLogger },
+  })
   return { cluster, clock, fs }
 }
 

@@ -16,23 +16,37 @@ const isBelow = (path: string, ancestor: string): boolean => ancestor === '/' ||
 
 async function intervalMinutes(fs: FileSystem, options: { intervalMinutes?: number } & VerbOptions): Promise<number> {
   const { trashIntervalMinutes } = await fs.serverDefaults(options)
-  return trashIntervalMinutes > 0 ? trashIntervalMinutes : options.intervalMinutes ?? 0
+  return trashIntervalMinutes > 0 ? trashIntervalMinutes : (options.intervalMinutes ?? 0)
 }
 
 /** See FileSystem.moveToTrash. */
-export async function moveToTrash(fs: FileSystem, path: string, clock: Clock, options: { intervalMinutes?: number } & VerbOptions): Promise<string | undefined> {
+export async function moveToTrash(
+  fs: FileSystem,
+  path: string,
+  clock: Clock,
+  options: { intervalMinutes?: number } & VerbOptions,
+): Promise<string | undefined> {
   const absolute = fs.resolve(path)
   if ((await intervalMinutes(fs, options)) <= 0) return undefined
   await fs.stat(absolute, options)
   const root = `${fs.homeDirectory()}/.Trash`
   if (isBelow(absolute, root)) return undefined
   if (isBelow(root, absolute)) {
-    throw new QuarryError('INVALID_ARGUMENT', `Cannot move "${absolute}" to the trash, as it contains the trash. Delete it for good with -skipTrash if that is meant.`, { path: absolute })
+    throw new QuarryError(
+      'INVALID_ARGUMENT',
+      `Cannot move "${absolute}" to the trash, as it contains the trash. Delete it for good with -skipTrash if that is meant.`,
+      { path: absolute },
+    )
   }
   let failure: unknown
   for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {
     try {
-      const directory = await makeTrashDirectory(fs, `${root}/Current${parentOf(absolute) === '/' ? '' : parentOf(absolute)}`, clock, options)
+      const directory = await makeTrashDirectory(
+        fs,
+        `${root}/Current${parentOf(absolute) === '/' ? '' : parentOf(absolute)}`,
+        clock,
+        options,
+      )
       const target = await freeName(fs, `${directory}/${nameOf(absolute)}`, clock, options)
       await fs.namenode.call('rename2', { source: absolute, target, toTrash: true }, options)
       return target
@@ -65,14 +79,19 @@ async function makeTrashDirectory(fs: FileSystem, directory: string, clock: Cloc
 async function freeName(fs: FileSystem, wanted: string, clock: Clock, options: VerbOptions): Promise<string> {
   let name = wanted
   for (let clash = 0; await fs.exists(name, options); clash++) {
-    if (clash >= clashesMax) throw new QuarryError('ALREADY_EXISTS', `${clashesMax} names like ${wanted} are taken in the trash.`, { path: wanted })
+    if (clash >= clashesMax)
+      throw new QuarryError('ALREADY_EXISTS', `${clashesMax} names like ${wanted} are taken in the trash.`, { path: wanted })
     name = `${wanted}${clock.nowMs() + clash}`
   }
   return name
 }
 
 /** See FileSystem.expungeTrash. */
-export async function expungeTrash(fs: FileSystem, clock: Clock, options: { immediate?: boolean; intervalMinutes?: number } & VerbOptions): Promise<void> {
+export async function expungeTrash(
+  fs: FileSystem,
+  clock: Clock,
+  options: { immediate?: boolean; intervalMinutes?: number } & VerbOptions,
+): Promise<void> {
   const root = `${fs.homeDirectory()}/.Trash`
   if (!(await fs.exists(root, options))) return
   const keepMs = (await intervalMinutes(fs, options)) * 60_000
@@ -95,7 +114,8 @@ export async function expungeTrash(fs: FileSystem, clock: Clock, options: { imme
 async function freeCheckpoint(fs: FileSystem, wanted: string, options: VerbOptions): Promise<string> {
   let name = wanted
   for (let clash = 1; await fs.exists(name, options); clash++) {
-    if (clash > clashesMax) throw new QuarryError('ALREADY_EXISTS', `${clashesMax} checkpoints of the same second exist: ${wanted}`, { path: wanted })
+    if (clash > clashesMax)
+      throw new QuarryError('ALREADY_EXISTS', `${clashesMax} checkpoints of the same second exist: ${wanted}`, { path: wanted })
     name = `${wanted}-${clash}`
   }
   return name

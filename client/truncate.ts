@@ -12,7 +12,14 @@ const attemptsMax = 3
 const truncateDeadlineMs = 2_000
 
 /** See FileSystem.truncate. */
-export async function truncate(fs: FileSystem, path: string, newLength: number, holder: string, random: Random, options?: VerbOptions): Promise<boolean> {
+export async function truncate(
+  fs: FileSystem,
+  path: string,
+  newLength: number,
+  holder: string,
+  random: Random,
+  options?: VerbOptions,
+): Promise<boolean> {
   const absolute = fs.resolve(path)
   for (let attempt = 1; ; attempt++) {
     const cut = await cutAtBoundary(fs, absolute, newLength, holder, options)
@@ -31,7 +38,13 @@ export async function truncate(fs: FileSystem, path: string, newLength: number, 
 }
 
 /** Whether that was all, or which block is to be cut from which offset of the file. */
-async function cutAtBoundary(fs: FileSystem, path: string, newLength: number, holder: string, options?: VerbOptions): Promise<boolean | { blockId: number; start: number }> {
+async function cutAtBoundary(
+  fs: FileSystem,
+  path: string,
+  newLength: number,
+  holder: string,
+  options?: VerbOptions,
+): Promise<boolean | { blockId: number; start: number }> {
   try {
     return (await fs.namenode.call('truncate', { path, newLength, holder }, options)).value
   } catch (error) {
@@ -47,5 +60,12 @@ async function copyTail(fs: FileSystem, path: string, tail: string, start: numbe
   await using reader = await fs.open(path, { ...(signal && { signal }) })
   if (reader.length < end) throw new QuarryError('RETRY_LATER', `${path} became shorter while it was being cut.`, { path })
   const { blockSize, replication } = reader.info
-  await fs.writeFile(tail, reader.stream({ start, end }), { overwrite: false, createParent: false, blockSize, replication, permission: 0o600, signal })
+  await fs.writeFile(tail, reader.stream({ start, end }), {
+    overwrite: false,
+    createParent: false,
+    blockSize,
+    replication,
+    permission: 0o600,
+    signal,
+  })
 }

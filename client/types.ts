@@ -48,7 +48,13 @@ export interface BlockLocation {
   readonly offset: number
   readonly length: number
   readonly corrupt: boolean
-  readonly hosts: readonly { readonly uuid: string; readonly address: string; readonly hostname: string; readonly rack: string; readonly storageUuid: string }[]
+  readonly hosts: readonly {
+    readonly uuid: string
+    readonly address: string
+    readonly hostname: string
+    readonly rack: string
+    readonly storageUuid: string
+  }[]
 }
 
 export interface CreateOptions {

@@ -28,7 +28,12 @@ const roundBackoff = { baseMs: 200, maxMs: 3_000 }
 export type Shunned = Set<string>
 
 /** `offset` is in the block. Fails with CHECKSUM when every replica is corrupt, else with BLOCK_MISSING. */
-export async function* readBlock(deps: ReaderDeps, file: LocatedFile, first: LocatedBlock, range: { offset: number; length: number; shunned: Shunned; signal?: AbortSignal | undefined }): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* readBlock(
+  deps: ReaderDeps,
+  file: LocatedFile,
+  first: LocatedBlock,
+  range: { offset: number; length: number; shunned: Shunned; signal?: AbortSignal | undefined },
+): AsyncGenerator<Uint8Array, void, undefined> {
   const { signal, shunned } = range
   const corrupt = new Map<string, ReplicaLocation>()
   const failed = new Set<string>()
@@ -38,15 +43,24 @@ export async function* readBlock(deps: ReaderDeps, file: LocatedFile, first: Loc
   for (let round = 0; done < range.length;) {
     const location = pick(located, failed, corrupt, shunned)
     if (!location) {
-      if (++round >= readRoundsMax || (located.locations.length > 0 && corrupt.size >= located.locations.length)) throw await unreadable(deps, file, located, corrupt, reasons)
-      await deps.env.clock.sleep(backoffMs(round - 1, roundBackoff, deps.env.random), signal).catch((error) => Promise.reject(givenUp(error)))
+      if (++round >= readRoundsMax || (located.locations.length > 0 && corrupt.size >= located.locations.length))
+        throw await unreadable(deps, file, located, corrupt, reasons)
+      await deps.env.clock
+        .sleep(backoffMs(round - 1, roundBackoff, deps.env.random), signal)
+        .catch((error) => Promise.reject(givenUp(error)))
       located = await file.refresh(located, signal)
       failed.clear()
       continue
     }
     const uuid = must(location.datanode).uuid
     const part: ReplicaRange = {
-      poolId: file.poolId, block: must(located.block), location, offset: range.offset + done, length: range.length - done, client: deps.client, signal,
+      poolId: file.poolId,
+      block: must(located.block),
+      location,
+      offset: range.offset + done,
+      length: range.length - done,
+      client: deps.client,
+      signal,
     }
     try {
       for await (const bytes of readReplica(deps, part)) {
@@ -60,7 +74,13 @@ export async function* readBlock(deps: ReaderDeps, file: LocatedFile, first: Loc
       shunned.add(uuid)
       if (isQuarryError(error, 'CHECKSUM')) corrupt.set(uuid, location)
       reasons.push(`${uuid}: ${toQuarryError(error).message}`)
-      deps.env.log.warn('replica.read.failed', { path: file.info.path, blockId: part.block.blockId, datanode: uuid, at: range.offset + done, reason: toQuarryError(error).message })
+      deps.env.log.warn('replica.read.failed', {
+        path: file.info.path,
+        blockId: part.block.blockId,
+        datanode: uuid,
+        at: range.offset + done,
+        reason: toQuarryError(error).message,
+      })
     }
   }
   // Another copy was good: the bad ones may go.
@@ -86,24 +106,43 @@ async function* readReplica(deps: ReaderDeps, range: ReplicaRange): AsyncGenerat
   yield* readRemote(deps.datanodes, deps.env, { ...range, offset: range.offset + done, length: range.length - done })
 }
 
-function pick(located: LocatedBlock, failed: ReadonlySet<string>, corrupt: ReadonlyMap<string, unknown>, shunned: Shunned): ReplicaLocation | undefined {
+function pick(
+  located: LocatedBlock,
+  failed: ReadonlySet<string>,
+  corrupt: ReadonlyMap<string, unknown>,
+  shunned: Shunned,
+): ReplicaLocation | undefined {
   const usable = located.locations.filter(({ datanode }) => datanode && !failed.has(datanode.uuid) && !corrupt.has(datanode.uuid))
   return usable.find(({ datanode }) => !shunned.has(must(datanode).uuid)) ?? usable[0]
 }
 
-async function unreadable(deps: ReaderDeps, file: LocatedFile, located: LocatedBlock, corrupt: ReadonlyMap<string, ReplicaLocation>, reasons: readonly string[]): Promise<QuarryError> {
+async function unreadable(
+  deps: ReaderDeps,
+  file: LocatedFile,
+  located: LocatedBlock,
+  corrupt: ReadonlyMap<string, ReplicaLocation>,
+  reasons: readonly string[],
+): Promise<QuarryError> {
   const blockId = must(located.block).blockId
   // With one replica in all, nobody else will ever notice.
   if (corrupt.size > 0 && located.locations.length === 1) await report(deps, located, corrupt)
   const why = reasons.length > 0 ? reasons.slice(-3).join('; ') : 'no live datanode holds a replica'
   const code = corrupt.size > 0 && corrupt.size >= located.locations.length ? 'CHECKSUM' : 'BLOCK_MISSING'
-  return new QuarryError(code, `Block ${blockId} of ${file.info.path} cannot be read: ${why}. \`quarry fsck ${file.info.path}\` shows its replicas.`, { path: file.info.path, blockId })
+  return new QuarryError(
+    code,
+    `Block ${blockId} of ${file.info.path} cannot be read: ${why}. \`quarry fsck ${file.info.path}\` shows its replicas.`,
+    { path: file.info.path, blockId },
+  )
 }
 
 async function report(deps: ReaderDeps, located: LocatedBlock, corrupt: ReadonlyMap<string, ReplicaLocation>): Promise<void> {
   try {
     await deps.namenode.call('reportBadBlocks', {
-      blocks: [...corrupt.values()].map((location) => ({ block: located.block, datanodeUuid: location.datanode?.uuid ?? '', storageUuid: location.storageUuid })),
+      blocks: [...corrupt.values()].map((location) => ({
+        block: located.block,
+        datanodeUuid: location.datanode?.uuid ?? '',
+        storageUuid: location.storageUuid,
+      })),
     })
   } catch (error) {
     deps.env.log.warn('replica.report.failed', { blockId: located.block?.blockId, reason: toQuarryError(error).message })

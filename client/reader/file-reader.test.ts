@@ -11,7 +11,13 @@ const hasty: Clock = { ...systemClock, sleep: async () => {} }
 
 function setUp(datanodes = 3) {
   const cluster = new FakeCluster(datanodes)
-  const fs = new FileSystem({ uri: 'quarry://x:1', user: 'me', namenode: cluster.namenode, datanodes: cluster, env: { ...systemEnv(), clock: hasty } })
+  const fs = new FileSystem({
+    uri: 'quarry://x:1',
+    user: 'me',
+    namenode: cluster.namenode,
+    datanodes: cluster,
+    env: { ...systemEnv(), clock: hasty },
+  })
   return { cluster, fs }
 }
 
@@ -22,7 +28,16 @@ test('any range, over block and chunk boundaries, by read and by stream', async 
   cluster.addFile('/f', bytes)
   await using reader = await fs.open('/f')
   expect(reader.length).toBe(50_000)
-  for (const [start, end] of [[0, 50_000], [1, 2], [511, 513], [4095, 4097], [4096, 8192], [49_999, 50_000], [10_000, 30_001], [5, 5]] as const) {
+  for (const [start, end] of [
+    [0, 50_000],
+    [1, 2],
+    [511, 513],
+    [4095, 4097],
+    [4096, 8192],
+    [49_999, 50_000],
+    [10_000, 30_001],
+    [5, 5],
+  ] as const) {
     const got = Buffer.alloc(end - start)
     expect(await reader.read(got, 0, end - start, start)).toBe(end - start)
     expect(got.equals(bytes.subarray(start, end))).toBe(true)
@@ -82,7 +97,10 @@ test('no replica anywhere: BLOCK_MISSING after bounded patience', async () => {
   const { cluster, fs } = setUp()
   cluster.addFile('/f', bytes)
   for (const node of cluster.datanodes) node.alive = false
-  await expect(fs.readFile('/f')).rejects.toMatchObject({ code: 'BLOCK_MISSING', message: expect.stringContaining('of /f cannot be read: ') })
+  await expect(fs.readFile('/f')).rejects.toMatchObject({
+    code: 'BLOCK_MISSING',
+    message: expect.stringContaining('of /f cannot be read: '),
+  })
 })
 
 test('locations of a long file come a page at a time', async () => {

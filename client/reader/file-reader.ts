@@ -35,7 +35,10 @@ export class BlockFileReader implements FileReader {
 
   async read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     if (offset < 0 || length < 0 || position < 0 || offset + length > buffer.length) {
-      throw new QuarryError('INVALID_ARGUMENT', `Cannot read ${length} bytes at ${position} into a buffer of ${buffer.length} bytes at ${offset}.`)
+      throw new QuarryError(
+        'INVALID_ARGUMENT',
+        `Cannot read ${length} bytes at ${position} into a buffer of ${buffer.length} bytes at ${offset}.`,
+      )
     }
     let at = offset
     for await (const bytes of this.stream({ start: position, end: Math.min(this.length, position + length) })) {
@@ -66,16 +69,19 @@ export class BlockFileReader implements FileReader {
 
   toWeb(options: Range = {}): ReadableStream<Uint8Array> {
     const parts = this.stream(options)
-    return new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const { done, value } = await parts.next()
-        if (done) controller.close()
-        else controller.enqueue(value)
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const { done, value } = await parts.next()
+          if (done) controller.close()
+          else controller.enqueue(value)
+        },
+        async cancel() {
+          await parts.return()
+        },
       },
-      async cancel() {
-        await parts.return()
-      },
-    }, { highWaterMark: 0 })
+      { highWaterMark: 0 },
+    )
   }
 
   /** Ends what still reads. Idempotent. */
@@ -89,7 +95,8 @@ export class BlockFileReader implements FileReader {
   }
 
   #over(signal: AbortSignal | undefined): QuarryError {
-    if (signal?.aborted) return new QuarryError('CANCELLED', `Reading ${this.info.path} was given up by its caller.`, {}, { cause: signal.reason })
+    if (signal?.aborted)
+      return new QuarryError('CANCELLED', `Reading ${this.info.path} was given up by its caller.`, {}, { cause: signal.reason })
     return new QuarryError('CLOSED', `${this.info.path} is closed for reading.`, { path: this.info.path })
   }
 }

@@ -95,7 +95,8 @@ export class LocalReplicas {
   async #open(range: ReplicaRange): Promise<OpenReplica | undefined> {
     const { poolId, block, location, signal } = range
     const info = await this.#datanodes.get(must(location.datanode)).replicaInfo({ poolId, block, wantLocalPath: true }, { signal })
-    if (info.dataPath === '' || info.checksumPath === '' || info.state !== ReplicaState.REPLICA_FINALIZED || !info.block || !info.checksum) return undefined
+    if (info.dataPath === '' || info.checksumPath === '' || info.state !== ReplicaState.REPLICA_FINALIZED || !info.block || !info.checksum)
+      return undefined
     const data = await open(info.dataPath, 'r')
     let checksums: FileHandle | undefined
     try {

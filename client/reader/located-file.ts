@@ -29,7 +29,8 @@ export class LocatedFile {
     if (!file) throw new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
     if (!blocks) throw new QuarryError('IS_A_DIRECTORY', `Path is not a file: ${path}`, { path })
     const info = fileInfoOf(path, file)
-    if (!blocks.underConstruction || blocks.lastBlockComplete || !blocks.lastBlock) return new LocatedFile(namenode, { ...info, length: blocks.fileLength }, blocks, undefined)
+    if (!blocks.underConstruction || blocks.lastBlockComplete || !blocks.lastBlock)
+      return new LocatedFile(namenode, { ...info, length: blocks.fileLength }, blocks, undefined)
     const visible = await visibleLength(datanodes, blocks.poolId || namenode.poolId, blocks.lastBlock, signal)
     const openBlock = { ...blocks.lastBlock, offset: blocks.fileLength, block: { ...must(blocks.lastBlock.block), length: visible } }
     return new LocatedFile(namenode, { ...info, length: blocks.fileLength + visible }, blocks, openBlock)
@@ -50,7 +51,11 @@ export class LocatedFile {
   async refresh(located: LocatedBlock, signal?: AbortSignal): Promise<LocatedBlock> {
     if (located === this.#openBlock) {
       // Closed meanwhile, or recovered under a new stamp: the bytes that were visible still are.
-      const { blocks } = await this.#namenode.call('getBlockLocations', { path: this.info.path, offset: located.offset, length: 1 }, { signal })
+      const { blocks } = await this.#namenode.call(
+        'getBlockLocations',
+        { path: this.info.path, offset: located.offset, length: 1 },
+        { signal },
+      )
       const last = blocks?.lastBlock
       if (!last?.block || last.block.blockId !== located.block?.blockId) return located
       return { ...last, offset: located.offset, block: { ...last.block, length: located.block.length } }
@@ -69,11 +74,20 @@ export class LocatedFile {
 
   async #fetch(position: number, signal?: AbortSignal): Promise<LocatedBlock> {
     const { path, fileId, blockSize } = this.info
-    const { blocks, file } = await this.#namenode.call('getBlockLocations', { path, offset: position, length: Math.max(1, blockSize) * locatedBlocksPrefetch }, { signal })
-    if (file && file.fileId !== fileId) throw new QuarryError('CLOSED', `${path} was replaced while it was being read. Open it again.`, { path })
+    const { blocks, file } = await this.#namenode.call(
+      'getBlockLocations',
+      { path, offset: position, length: Math.max(1, blockSize) * locatedBlocksPrefetch },
+      { signal },
+    )
+    if (file && file.fileId !== fileId)
+      throw new QuarryError('CLOSED', `${path} was replaced while it was being read. Open it again.`, { path })
     if (blocks) this.#keep(blocks)
     const found = this.#find(position)
-    if (!found) throw new QuarryError('CLOSED', `${path} became shorter than ${position} bytes while it was being read. Open it again.`, { path, position })
+    if (!found)
+      throw new QuarryError('CLOSED', `${path} became shorter than ${position} bytes while it was being read. Open it again.`, {
+        path,
+        position,
+      })
     return found
   }
 
@@ -87,7 +101,8 @@ export class LocatedFile {
 /** The first request does not know the block size yet: ten blocks of the usual size. */
 const firstPageBytes = locatedBlocksPrefetch * 128 * 1024 * 1024
 
-const covers = (located: LocatedBlock, position: number): boolean => position >= located.offset && position < located.offset + must(located.block).length
+const covers = (located: LocatedBlock, position: number): boolean =>
+  position >= located.offset && position < located.offset + must(located.block).length
 
 /** Bytes of a block under construction that any reader may see: what a datanode of its pipeline has acknowledged. */
 async function visibleLength(datanodes: DatanodeSource, poolId: string, last: LocatedBlock, signal?: AbortSignal): Promise<number> {
@@ -95,7 +110,9 @@ async function visibleLength(datanodes: DatanodeSource, poolId: string, last: Lo
   let missing = 0
   for (const location of last.locations) {
     try {
-      const info = await datanodes.get(must(location.datanode)).replicaInfo({ poolId, block: last.block }, { signal, deadlineMs: visibleLengthDeadlineMs })
+      const info = await datanodes
+        .get(must(location.datanode))
+        .replicaInfo({ poolId, block: last.block }, { signal, deadlineMs: visibleLengthDeadlineMs })
       return info.block?.length ?? 0
     } catch (error) {
       if (signal?.aborted) throw error
@@ -105,7 +122,12 @@ async function visibleLength(datanodes: DatanodeSource, poolId: string, last: Lo
   }
   // Placed but never written to: nothing is visible. A datanode that cannot be asked may hold bytes that were promised.
   if (missing === last.locations.length) return 0
-  throw new QuarryError('BLOCK_MISSING', `The visible length of block ${last.block?.blockId ?? 0}, which is being written, cannot be learnt from any datanode.`, {}, { cause: failure })
+  throw new QuarryError(
+    'BLOCK_MISSING',
+    `The visible length of block ${last.block?.blockId ?? 0}, which is being written, cannot be learnt from any datanode.`,
+    {},
+    { cause: failure },
+  )
 }
 
 const visibleLengthDeadlineMs = 10_000

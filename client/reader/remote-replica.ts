@@ -27,17 +27,20 @@ export async function* readRemote(datanodes: DatanodeSource, env: Env, range: Re
   const onAbort = (): void => stop.abort(range.signal?.reason)
   range.signal?.addEventListener('abort', onAbort, { once: true })
   let silent = false
-  const rearm = (): (() => void) => env.clock.after(silenceMs, () => {
-    silent = true
-    stop.abort()
-  })
+  const rearm = (): (() => void) =>
+    env.clock.after(silenceMs, () => {
+      silent = true
+      stop.abort()
+    })
   let stopTimer = rearm()
   try {
     if (range.signal?.aborted) throw new QuarryError('CANCELLED', 'The read was given up by its caller.')
-    const frames = datanodes.get(datanode).readBlock(
-      { poolId: range.poolId, block: range.block, offset: range.offset, length: range.length, client: range.client },
-      { signal: stop.signal },
-    )
+    const frames = datanodes
+      .get(datanode)
+      .readBlock(
+        { poolId: range.poolId, block: range.block, offset: range.offset, length: range.length, client: range.client },
+        { signal: stop.signal },
+      )
     const end = range.offset + range.length
     let spec
     let next = 0
@@ -48,8 +51,13 @@ export async function* readRemote(datanodes: DatanodeSource, env: Env, range: Re
         spec = must(header.checksum)
         next = header.chunkOffset
       } else if (packet && packet.data.length > 0) {
-        if (!spec || packet.offset !== next || next > taken) throw new QuarryError('INTERNAL', `Datanode ${datanode.uuid} sent byte ${packet.offset} of block ${range.block.blockId} where ${next} was due.`)
-        const bad = packet.checksums.length === checksumBytes(spec, packet.data.length) ? firstMismatch(spec, packet.data, packet.checksums) : 0
+        if (!spec || packet.offset !== next || next > taken)
+          throw new QuarryError(
+            'INTERNAL',
+            `Datanode ${datanode.uuid} sent byte ${packet.offset} of block ${range.block.blockId} where ${next} was due.`,
+          )
+        const bad =
+          packet.checksums.length === checksumBytes(spec, packet.data.length) ? firstMismatch(spec, packet.data, packet.checksums) : 0
         if (bad >= 0) throw mismatch(range, packet.offset + bad * spec.bytesPerChunk)
         next += packet.data.length
         const from = taken - packet.offset
@@ -74,5 +82,9 @@ export async function* readRemote(datanodes: DatanodeSource, env: Env, range: Re
 
 export function mismatch(range: ReplicaRange, at: number): QuarryError {
   const { block, location } = range
-  return new QuarryError('CHECKSUM', `The replica of block ${block.blockId} on datanode ${location.datanode?.uuid ?? '?'} is corrupt at byte ${at}.`, { blockId: block.blockId, datanode: location.datanode?.uuid, at })
+  return new QuarryError(
+    'CHECKSUM',
+    `The replica of block ${block.blockId} on datanode ${location.datanode?.uuid ?? '?'} is corrupt at byte ${at}.`,
+    { blockId: block.blockId, datanode: location.datanode?.uuid, at },
+  )
 }

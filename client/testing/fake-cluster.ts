@@ -7,7 +7,21 @@ import { compareNames, nameOf, parentOf } from '../../common/path.ts'
 import { createHash } from 'node:crypto'
 import { ChecksumType, FileKind, PipelineStatus, ReplicaState, StorageType, WriteStage } from '../../proto/ports.ts'
 import type {
-  Block, DatanodeId, FileStatus, Init, LocatedBlock, Method, NamenodePort, Packet, ReadFrame, ReadRequest, ReplicaLocation, ReplyOf, Request, WriteHeader, WriteReply,
+  Block,
+  DatanodeId,
+  FileStatus,
+  Init,
+  LocatedBlock,
+  Method,
+  NamenodePort,
+  Packet,
+  ReadFrame,
+  ReadRequest,
+  ReplicaLocation,
+  ReplyOf,
+  Request,
+  WriteHeader,
+  WriteReply,
 } from '../../proto/ports.ts'
 import type { DatanodeClient, WriteStream } from '../../proto/transport/datanode-client.ts'
 import type { DatanodeSource } from '../writer/block-writer.ts'
@@ -37,7 +51,17 @@ export class FakeDatanode {
   alive = true
 
   constructor(index: number) {
-    this.id = { uuid: `dn${index}`, ip: '10.0.0.1', hostname: `dn${index}`, grpcPort: 1000 + index, transferPort: 0, httpPort: 0, ipcPort: 0, rack: '/default-rack', hostId: '' }
+    this.id = {
+      uuid: `dn${index}`,
+      ip: '10.0.0.1',
+      hostname: `dn${index}`,
+      grpcPort: 1000 + index,
+      transferPort: 0,
+      httpPort: 0,
+      ipcPort: 0,
+      rack: '/default-rack',
+      hostId: '',
+    }
   }
 }
 
@@ -96,11 +120,26 @@ export class FakeCluster implements DatanodeSource {
   addFile(path: string, bytes: Uint8Array, options: { blockSize?: number; nodes?: number[] } = {}): void {
     const blockSize = options.blockSize ?? 4096
     const nodes = (options.nodes ?? this.datanodes.map((_, i) => i)).map((i) => this.datanodes[i]!)
-    const file: FakeFile = { kind: 'file', id: this.#nextId++, blockSize, replication: nodes.length, blocks: [], open: false, writing: false, mtimeMs: 1000 }
+    const file: FakeFile = {
+      kind: 'file',
+      id: this.#nextId++,
+      blockSize,
+      replication: nodes.length,
+      blocks: [],
+      open: false,
+      writing: false,
+      mtimeMs: 1000,
+    }
     for (let at = 0; at < bytes.length; at += blockSize) {
       const data = Buffer.from(bytes.subarray(at, at + blockSize))
       const block = { blockId: this.#nextBlock++, genstamp: this.#nextGenstamp++, length: data.length }
-      for (const node of nodes) node.replicas.set(block.blockId, { genstamp: block.genstamp, bytes: Buffer.from(data), final: true, checksums: chunkChecksums(data, chunk) })
+      for (const node of nodes)
+        node.replicas.set(block.blockId, {
+          genstamp: block.genstamp,
+          bytes: Buffer.from(data),
+          final: true,
+          checksums: chunkChecksums(data, chunk),
+        })
       file.blocks.push({ block, nodes: nodes.map((node) => node.id.uuid) })
     }
     this.#makeParents(path)
@@ -140,15 +179,31 @@ export class FakeCluster implements DatanodeSource {
   protected on_getListing({ path, startAfter }: { path: string; startAfter: string }): object {
     const entry = this.entries.get(path)
     if (!entry) return { exists: false, isFile: false, more: false, entries: 0 }
-    const paths = entry.kind === 'file' ? [path] : [...this.entries.keys()].filter((one) => one !== '/' && parentOf(one) === path).sort((a, b) => compareNames(nameOf(a), nameOf(b)))
+    const paths =
+      entry.kind === 'file'
+        ? [path]
+        : [...this.entries.keys()].filter((one) => one !== '/' && parentOf(one) === path).sort((a, b) => compareNames(nameOf(a), nameOf(b)))
     const page = paths.filter((one) => entry.kind === 'file' || compareNames(nameOf(one), startAfter) > 0).slice(0, 3)
     const infos = page.map((one) => must(this.#status(one)))
     const names = page.map((one) => Buffer.from(entry.kind === 'file' ? '' : nameOf(one)))
     return {
-      exists: true, isFile: entry.kind === 'file', more: page.length === 3, entries: page.length, names: Buffer.concat(names), nameLengths: names.map((name) => name.length),
-      kindPermission: infos.map((info) => (info.kind << 16) | (info.underConstruction ? 0x8000 : 0) | info.permission), length: infos.map((info) => info.length),
-      mtimeMs: infos.map((info) => info.mtimeMs), atimeMs: infos.map(() => 0), owner: infos.map(() => 0), group: infos.map(() => 1), principals: ['me', 'supergroup'],
-      replication: infos.map((info) => info.replication), blockSize: infos.map((info) => info.blockSize), fileId: infos.map((info) => info.fileId), children: infos.map(() => 0),
+      exists: true,
+      isFile: entry.kind === 'file',
+      more: page.length === 3,
+      entries: page.length,
+      names: Buffer.concat(names),
+      nameLengths: names.map((name) => name.length),
+      kindPermission: infos.map((info) => (info.kind << 16) | (info.underConstruction ? 0x8000 : 0) | info.permission),
+      length: infos.map((info) => info.length),
+      mtimeMs: infos.map((info) => info.mtimeMs),
+      atimeMs: infos.map(() => 0),
+      owner: infos.map(() => 0),
+      group: infos.map(() => 1),
+      principals: ['me', 'supergroup'],
+      replication: infos.map((info) => info.replication),
+      blockSize: infos.map((info) => info.blockSize),
+      fileId: infos.map((info) => info.fileId),
+      children: infos.map(() => 0),
     }
   }
 
@@ -188,10 +243,29 @@ export class FakeCluster implements DatanodeSource {
     return {}
   }
 
-  protected on_create({ path, blockSize, replication, overwrite }: { path: string; blockSize: number; replication: number; overwrite: boolean }): object {
+  protected on_create({
+    path,
+    blockSize,
+    replication,
+    overwrite,
+  }: {
+    path: string
+    blockSize: number
+    replication: number
+    overwrite: boolean
+  }): object {
     if (this.entries.has(path) && !overwrite) throw new QuarryError('ALREADY_EXISTS', `${path} exists`)
     this.#makeParents(path)
-    this.entries.set(path, { kind: 'file', id: this.#nextId++, blockSize: blockSize || 4096, replication: replication || 3, blocks: [], open: true, writing: false, mtimeMs: 1000 })
+    this.entries.set(path, {
+      kind: 'file',
+      id: this.#nextId++,
+      blockSize: blockSize || 4096,
+      replication: replication || 3,
+      blocks: [],
+      open: true,
+      writing: false,
+      mtimeMs: 1000,
+    })
     return { file: this.#status(path) }
   }
 
@@ -209,7 +283,10 @@ export class FakeCluster implements DatanodeSource {
     if (previous) this.#commit(file, previous)
     const nodes = this.datanodes.filter((node) => node.alive && !excluded.includes(node.id.uuid)).slice(0, file.replication)
     if (nodes.length === 0) throw new QuarryError('NO_TARGETS', 'no datanode is left')
-    file.blocks.push({ block: { blockId: this.#nextBlock++, genstamp: this.#nextGenstamp++, length: 0 }, nodes: nodes.map((node) => node.id.uuid) })
+    file.blocks.push({
+      block: { blockId: this.#nextBlock++, genstamp: this.#nextGenstamp++, length: 0 },
+      nodes: nodes.map((node) => node.id.uuid),
+    })
     file.writing = true
     return { block: this.#located(file, file.blocks.length - 1), poolId: 'BP-fake' }
   }
@@ -261,7 +338,11 @@ export class FakeCluster implements DatanodeSource {
     const last = located.at(-1) ?? null
     return {
       blocks: {
-        poolId: 'BP-fake', fileLength: this.#lengthOf(file), underConstruction: file.open, lastBlock: last, lastBlockComplete: !file.writing,
+        poolId: 'BP-fake',
+        fileLength: this.#lengthOf(file),
+        underConstruction: file.open,
+        lastBlock: last,
+        lastBlockComplete: !file.writing,
         blocks: located.filter((one) => one.offset < offset + length && one.offset + one.block!.length > offset),
       },
       file: this.#status(path),
@@ -270,7 +351,10 @@ export class FakeCluster implements DatanodeSource {
 
   #commit(file: FakeFile, block: Block): void {
     const last = must(file.blocks.at(-1))
-    assert(last.block.blockId === block.blockId && last.block.genstamp === block.genstamp, 'the writer names the last block under its stamp')
+    assert(
+      last.block.blockId === block.blockId && last.block.genstamp === block.genstamp,
+      'the writer names the last block under its stamp',
+    )
     last.block.length = block.length
   }
 
@@ -293,16 +377,39 @@ export class FakeCluster implements DatanodeSource {
     if (!entry) return null
     const isFile = entry.kind === 'file'
     return {
-      kind: isFile ? FileKind.KIND_FILE : FileKind.KIND_DIRECTORY, name: '', length: isFile ? this.#lengthOf(entry) : 0, permission: isFile ? 0o644 : 0o755, owner: 'me', group: 'supergroup',
-      mtimeMs: isFile ? entry.mtimeMs : 0, atimeMs: 0, replication: isFile ? entry.replication : 0, blockSize: isFile ? entry.blockSize : 0, fileId: entry.id, children: 0,
-      storagePolicy: 0, underConstruction: isFile && entry.open, locations: null,
+      kind: isFile ? FileKind.KIND_FILE : FileKind.KIND_DIRECTORY,
+      name: '',
+      length: isFile ? this.#lengthOf(entry) : 0,
+      permission: isFile ? 0o644 : 0o755,
+      owner: 'me',
+      group: 'supergroup',
+      mtimeMs: isFile ? entry.mtimeMs : 0,
+      atimeMs: 0,
+      replication: isFile ? entry.replication : 0,
+      blockSize: isFile ? entry.blockSize : 0,
+      fileId: entry.id,
+      children: 0,
+      storagePolicy: 0,
+      underConstruction: isFile && entry.open,
+      locations: null,
     }
   }
 
   #located(file: FakeFile, index: number): LocatedBlock {
     const { block, nodes } = file.blocks[index]!
-    const locations: ReplicaLocation[] = nodes.map((uuid) => ({ datanode: this.node(uuid).id, storageUuid: `s-${uuid}`, storageType: StorageType.STORAGE_DISK }))
-    return { block: { ...block }, offset: file.blocks.slice(0, index).reduce((sum, one) => sum + one.block.length, 0), locations, corrupt: false, token: new Uint8Array(0), leaseFileId: file.id }
+    const locations: ReplicaLocation[] = nodes.map((uuid) => ({
+      datanode: this.node(uuid).id,
+      storageUuid: `s-${uuid}`,
+      storageType: StorageType.STORAGE_DISK,
+    }))
+    return {
+      block: { ...block },
+      offset: file.blocks.slice(0, index).reduce((sum, one) => sum + one.block.length, 0),
+      locations,
+      corrupt: false,
+      token: new Uint8Array(0),
+      leaseFileId: file.id,
+    }
   }
 
   // --- datanodes ----------------------------------------------------------------------------------------------------------
@@ -320,14 +427,21 @@ export class FakeCluster implements DatanodeSource {
       replicaInfo: async ({ block }) => {
         const replica = replicaOf(block)
         return {
-          block: { blockId: block?.blockId ?? 0, genstamp: replica.genstamp, length: replica.bytes.length }, state: replica.final ? ReplicaState.REPLICA_FINALIZED : ReplicaState.REPLICA_RBW,
-          checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk }, dataPath: '', checksumPath: '',
+          block: { blockId: block?.blockId ?? 0, genstamp: replica.genstamp, length: replica.bytes.length },
+          state: replica.final ? ReplicaState.REPLICA_FINALIZED : ReplicaState.REPLICA_RBW,
+          checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk },
+          dataPath: '',
+          checksumPath: '',
         }
       },
       blockChecksum: async ({ block }) => {
         const replica = replicaOf(block)
         const { checksums } = replica
-        return { checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk }, chunks: checksums.length / 4, md5: createHash('md5').update(checksums).digest() }
+        return {
+          checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk },
+          chunks: checksums.length / 4,
+          md5: createHash('md5').update(checksums).digest(),
+        }
       },
       transferBlock: () => notHere(),
       initReplicaRecovery: () => notHere(),
@@ -351,9 +465,19 @@ export class FakeCluster implements DatanodeSource {
     const nodes = [this.#firstOf(header), ...header.targets.map((location) => this.node(must(location.datanode).uuid))]
     queueMicrotask(() => {
       const bad = nodes.find((node) => !node.alive || node.faults.refuseSetup)
-      if (bad) return push({ setup: { status: PipelineStatus.PIPELINE_ERROR, firstBad: bad.id.uuid, error: { code: 'UNAVAILABLE', message: 'it refused', detailsJson: '' }, storages: [] } })
+      if (bad)
+        return push({
+          setup: {
+            status: PipelineStatus.PIPELINE_ERROR,
+            firstBad: bad.id.uuid,
+            error: { code: 'UNAVAILABLE', message: 'it refused', detailsJson: '' },
+            storages: [],
+          },
+        })
       for (const node of nodes) this.#setUp(node, target, header)
-      push({ setup: { status: PipelineStatus.PIPELINE_SUCCESS, firstBad: '', error: null, storages: nodes.map((node) => `s-${node.id.uuid}`) } })
+      push({
+        setup: { status: PipelineStatus.PIPELINE_SUCCESS, firstBad: '', error: null, storages: nodes.map((node) => `s-${node.id.uuid}`) },
+      })
     })
     const send = async (packet: Init<Packet>): Promise<void> => {
       // Copied on arrival, as a network does: the writer may use its buffer again after the ack.
@@ -406,7 +530,10 @@ export class FakeCluster implements DatanodeSource {
         node.replicas.set(block.blockId, { genstamp: stamp, bytes: Buffer.alloc(0), final: false, checksums: Buffer.alloc(0) })
         return
       case WriteStage.WRITE_STREAMING_RECOVERY:
-        assert(existing && !existing.final && existing.bytes.length >= header.minBytes && existing.bytes.length <= header.maxBytes, 'only a replica in the making with the promised bytes goes on')
+        assert(
+          existing && !existing.final && existing.bytes.length >= header.minBytes && existing.bytes.length <= header.maxBytes,
+          'only a replica in the making with the promised bytes goes on',
+        )
         existing.genstamp = stamp
         return
       default:
@@ -425,8 +552,15 @@ export class FakeCluster implements DatanodeSource {
     const offset = packet.offset ?? 0
     assert(offset <= replica.bytes.length, 'a packet leaves no hole')
     if (data.length === 0) return
-    if (offset % chunk === 0) assert(firstBadChunk(data, packet.checksums ?? new Uint8Array(0), chunk) === -1, 'a packet matches its checksums')
-    else assert(data.length <= chunk - (offset % chunk) && (packet.checksums ?? Buffer.alloc(0)).length === 4 && crc32c(data) === Buffer.from(packet.checksums!).readUInt32BE(0), 'a packet within a chunk has one checksum')
+    if (offset % chunk === 0)
+      assert(firstBadChunk(data, packet.checksums ?? new Uint8Array(0), chunk) === -1, 'a packet matches its checksums')
+    else
+      assert(
+        data.length <= chunk - (offset % chunk) &&
+          (packet.checksums ?? Buffer.alloc(0)).length === 4 &&
+          crc32c(data) === Buffer.from(packet.checksums!).readUInt32BE(0),
+        'a packet within a chunk has one checksum',
+      )
     replica.bytes = Buffer.concat([replica.bytes.subarray(0, offset), data, replica.bytes.subarray(offset + data.length)])
     replica.checksums = chunkChecksums(replica.bytes, chunk)
   }
@@ -438,7 +572,13 @@ export class FakeCluster implements DatanodeSource {
     if (!replica) throw new QuarryError('REPLICA_NOT_FOUND', `${node.id.uuid} has no such block`)
     const start = request.offset - (request.offset % chunk)
     const end = Math.min(replica.bytes.length, Math.ceil((request.offset + request.length) / chunk) * chunk)
-    yield { header: { checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk }, chunkOffset: start, visibleLength: replica.bytes.length } }
+    yield {
+      header: {
+        checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk },
+        chunkOffset: start,
+        visibleLength: replica.bytes.length,
+      },
+    }
     let seqno = 0
     for (let at = start; at < end; at += 2 * chunk) {
       if (node.faults.dieAfterReadBytes !== undefined && at - start >= node.faults.dieAfterReadBytes) {
@@ -447,7 +587,9 @@ export class FakeCluster implements DatanodeSource {
       }
       const to = Math.min(end, at + 2 * chunk)
       const checksums = replica.checksums.subarray((at / chunk) * 4, Math.ceil(to / chunk) * 4)
-      yield { packet: { seqno: seqno++, offset: at, data: Buffer.from(replica.bytes.subarray(at, to)), checksums, last: false, sync: false } }
+      yield {
+        packet: { seqno: seqno++, offset: at, data: Buffer.from(replica.bytes.subarray(at, to)), checksums, last: false, sync: false },
+      }
       await Promise.resolve()
     }
     yield { packet: { seqno, offset: end, data: new Uint8Array(0), checksums: new Uint8Array(0), last: true, sync: false } }

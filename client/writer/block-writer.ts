@@ -152,7 +152,8 @@ export class BlockWriter {
     if (state.kind !== 'connecting' && state.kind !== 'streaming') return
     const owes = state.kind === 'connecting' || state.sent > 0
     this.#stopTimer = this.#deps.env.clock.after(owes ? ackTimeoutMs : pipelineHeartbeatMs, () => {
-      if (owes) return this.#dispatch({ kind: 'lost', attempt: state.attempt, node: undefined, reason: `no answer for ${ackTimeoutMs / 1000} s` })
+      if (owes)
+        return this.#dispatch({ kind: 'lost', attempt: state.attempt, node: undefined, reason: `no answer for ${ackTimeoutMs / 1000} s` })
       this.#post(state.attempt, { seqno: heartbeatSeqno, offset: 0, checksums: nothing, data: nothing, last: false, sync: false })
       this.#watch()
     })
@@ -233,7 +234,8 @@ export class BlockWriter {
     try {
       for await (const { setup, ack } of stream.replies) {
         if (setup) {
-          if (setup.status !== PipelineStatus.PIPELINE_SUCCESS) return lost(setup.firstBad || undefined, setup.error?.message || statusText(setup.status))
+          if (setup.status !== PipelineStatus.PIPELINE_SUCCESS)
+            return lost(setup.firstBad || undefined, setup.error?.message || statusText(setup.status))
           this.#dispatch({ kind: 'connected', attempt, storages: setup.storages })
         } else if (ack && ack.seqno !== heartbeatSeqno) {
           const bad = ack.statuses.findIndex((status) => status !== PipelineStatus.PIPELINE_SUCCESS)
@@ -249,7 +251,10 @@ export class BlockWriter {
 
   async #stamp(attempt: number): Promise<void> {
     try {
-      const { block } = await callPatiently(this.#deps.namenode, this.#deps.env, 'updateBlockForPipeline', { block: this.block, holder: this.#deps.holder })
+      const { block } = await callPatiently(this.#deps.namenode, this.#deps.env, 'updateBlockForPipeline', {
+        block: this.block,
+        holder: this.#deps.holder,
+      })
       this.#dispatch({ kind: 'stamped', attempt, genstamp: must(block?.block).genstamp })
     } catch (error) {
       this.#refused(attempt, error)

@@ -23,7 +23,11 @@ function expectStored(cluster: FakeCluster, path: string, bytes: Buffer, replica
     expect(nodes).toHaveLength(replicas)
     for (const uuid of nodes) {
       const replica = cluster.node(uuid).replicas.get(block.blockId)!
-      expect([replica.final, replica.genstamp, replica.bytes.equals(bytes.subarray(at, at + block.length))]).toEqual([true, block.genstamp, true])
+      expect([replica.final, replica.genstamp, replica.bytes.equals(bytes.subarray(at, at + block.length))]).toEqual([
+        true,
+        block.genstamp,
+        true,
+      ])
     }
     at += block.length
   }
@@ -34,7 +38,8 @@ test('a file of several blocks and a rest is on all replicas, whatever pieces it
   const { cluster, fs } = setUp()
   const bytes = random(2 * blockSize + 12_345)
   await using writer = await fs.create('/f')
-  for (let at = 0, piece = 1; at < bytes.length; at += piece, piece = (piece * 7) % 3_000_000 || 1) await writer.write(bytes.subarray(at, at + piece))
+  for (let at = 0, piece = 1; at < bytes.length; at += piece, piece = (piece * 7) % 3_000_000 || 1)
+    await writer.write(bytes.subarray(at, at + piece))
   expect(writer.position).toBe(bytes.length)
   await writer.close()
   expectStored(cluster, '/f', bytes, 3)
@@ -92,7 +97,9 @@ test('two of three die one after the other; all three is a failure that names ea
 
   const doomed = setUp()
   for (const node of doomed.cluster.datanodes) node.faults.dieAfterPackets = 2
-  await expect(doomed.fs.writeFile('/f', bytes)).rejects.toThrow(/^Block 1073741825 cannot be written: All datanodes of the pipeline are lost \(dn0: .*dn1: .*dn2: /)
+  await expect(doomed.fs.writeFile('/f', bytes)).rejects.toThrow(
+    /^Block 1073741825 cannot be written: All datanodes of the pipeline are lost \(dn0: .*dn1: .*dn2: /,
+  )
   expect(doomed.cluster.file('/f').open).toBe(true)
 })
 
@@ -109,7 +116,10 @@ test('a datanode that refuses a new block is left out of the next placement', as
 test('nobody takes the block: an error with a reason for each attempt, and nothing hangs', async () => {
   const { cluster, fs } = setUp(1)
   cluster.datanodes[0]!.faults.refuseSetup = true
-  await expect(fs.writeFile('/f', random(10))).rejects.toMatchObject({ code: 'PIPELINE_FAILED', message: expect.stringContaining('dn0: it refused') })
+  await expect(fs.writeFile('/f', random(10))).rejects.toMatchObject({
+    code: 'PIPELINE_FAILED',
+    message: expect.stringContaining('dn0: it refused'),
+  })
 })
 
 test('hflush makes the bytes visible, partial chunks grow, close asks until the namenode agrees', async () => {

@@ -4,7 +4,14 @@ import { backoffMs } from '../../common/backoff.ts'
 import { assert, must } from '../../common/assert.ts'
 import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Env } from '../../common/env.ts'
-import { blockPlacementsMax, chunkBytes, excludedNodeMs, namenodePatienceMs, packetBytesMax, packetsInFlightMax } from '../../common/limits.ts'
+import {
+  blockPlacementsMax,
+  chunkBytes,
+  excludedNodeMs,
+  namenodePatienceMs,
+  packetBytesMax,
+  packetsInFlightMax,
+} from '../../common/limits.ts'
 import { ChecksumType } from '../../proto/ports.ts'
 import type { Block, ChecksumSpec, FileStatus, Init, LocatedBlock, Method, NamenodePort, ReplyOf, Request } from '../../proto/ports.ts'
 import type { FileWriter } from '../types.ts'
@@ -51,7 +58,17 @@ export class BlockFileWriter implements FileWriter {
   #line: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  constructor(deps: WriterDeps, parts: { path: string; file: FileStatus; position?: number; checksum?: ChecksumSpec; blockOffset?: number; signal?: AbortSignal | undefined }) {
+  constructor(
+    deps: WriterDeps,
+    parts: {
+      path: string
+      file: FileStatus
+      position?: number
+      checksum?: ChecksumSpec
+      blockOffset?: number
+      signal?: AbortSignal | undefined
+    },
+  ) {
     this.path = parts.path
     this.#deps = deps
     this.#fileId = parts.file.fileId
@@ -65,7 +82,12 @@ export class BlockFileWriter implements FileWriter {
       offset: parts.blockOffset ?? 0,
     })
     const onAbort = (): void => void this.abort(parts.signal?.reason)
-    const release = deps.lease.hold(() => void this.abort(new QuarryError('CLOSED', `The file system was closed while ${this.path} was open for writing.`, { path: this.path })))
+    const release = deps.lease.hold(
+      () =>
+        void this.abort(
+          new QuarryError('CLOSED', `The file system was closed while ${this.path} was open for writing.`, { path: this.path }),
+        ),
+    )
     this.#letGo = () => {
       release()
       parts.signal?.removeEventListener('abort', onAbort)
@@ -127,7 +149,10 @@ export class BlockFileWriter implements FileWriter {
 
   async abort(reason?: unknown): Promise<void> {
     if (this.#state.kind === 'aborted' || this.#state.kind === 'failed') return
-    const error = reason instanceof QuarryError ? reason : new QuarryError('CANCELLED', `Writing ${this.path} was given up.`, { path: this.path }, { cause: reason })
+    const error =
+      reason instanceof QuarryError
+        ? reason
+        : new QuarryError('CANCELLED', `Writing ${this.path} was given up.`, { path: this.path }, { cause: reason })
     this.#state = { kind: 'aborted', error }
     this.#block?.abort(error.message)
     this.#letGo()
@@ -157,7 +182,8 @@ export class BlockFileWriter implements FileWriter {
   // --- in turn ------------------------------------------------------------------------------------------------------------
 
   #ifOpen(work: () => Promise<void>): Promise<void> {
-    if (this.#state.kind === 'closing') return Promise.reject(new QuarryError('CLOSED', `${this.path} is closed for writing.`, { path: this.path }))
+    if (this.#state.kind === 'closing')
+      return Promise.reject(new QuarryError('CLOSED', `${this.path} is closed for writing.`, { path: this.path }))
     return this.#inTurn(work)
   }
 
@@ -209,11 +235,17 @@ export class BlockFileWriter implements FileWriter {
 
   async #flush(sync: boolean): Promise<void> {
     if (this.#builder.hasNew) await this.#sendPacket(sync)
-    else if (sync && this.#block) await this.#block.send({ offset: this.#builder.position, data: nothing, checksums: nothing }, { window: packetsInFlightMax, sync })
+    else if (sync && this.#block)
+      await this.#block.send({ offset: this.#builder.position, data: nothing, checksums: nothing }, { window: packetsInFlightMax, sync })
     if (!this.#block) return
     await this.#block.flushed()
     if (sync) {
-      await this.#call('fsync', { path: this.path, fileId: this.#fileId, holder: this.#deps.lease.holder, lastBlockLength: this.#block.acked })
+      await this.#call('fsync', {
+        path: this.path,
+        fileId: this.#fileId,
+        holder: this.#deps.lease.holder,
+        lastBlockLength: this.#block.acked,
+      })
     }
   }
 
@@ -223,7 +255,10 @@ export class BlockFileWriter implements FileWriter {
     if (!block) return
     const written = this.#builder.position
     this.#previous = await block.seal()
-    assert(this.#previous.length === written, () => `block ${this.#previous?.blockId} was sealed with ${this.#previous?.length} of ${written} bytes`)
+    assert(
+      this.#previous.length === written,
+      () => `block ${this.#previous?.blockId} was sealed with ${this.#previous?.length} of ${written} bytes`,
+    )
     this.#block = undefined
     this.#builder.restart()
   }
@@ -244,7 +279,11 @@ export class BlockFileWriter implements FileWriter {
       const { value } = await this.#call('complete', { path: this.path, fileId: this.#fileId, holder: lease.holder, last: last ?? null })
       if (value) return
       if (env.clock.monotonicMs() >= giveUpAtMs) {
-        throw new QuarryError('NOT_REPLICATED_YET', `${this.path} cannot be closed: its last block has not reached the minimum of replicas after ${namenodePatienceMs / 1000} s.`, { path: this.path })
+        throw new QuarryError(
+          'NOT_REPLICATED_YET',
+          `${this.path} cannot be closed: its last block has not reached the minimum of replicas after ${namenodePatienceMs / 1000} s.`,
+          { path: this.path },
+        )
       }
       await env.clock.sleep(backoffMs(attempt, patienceBackoff, env.random))
     }
@@ -264,7 +303,11 @@ export class BlockFileWriter implements FileWriter {
       await this.#call('abandonBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, block: located.block })
       this.#excluded.set(failure.bad, env.clock.monotonicMs() + excludedNodeMs)
     }
-    throw new QuarryError('PIPELINE_FAILED', `No pipeline for a block of ${this.path} could be set up in ${blockPlacementsMax} attempts (${reasons.join('; ')}). \`quarry dfsadmin -report\` shows the datanodes.`, { path: this.path })
+    throw new QuarryError(
+      'PIPELINE_FAILED',
+      `No pipeline for a block of ${this.path} could be set up in ${blockPlacementsMax} attempts (${reasons.join('; ')}). \`quarry dfsadmin -report\` shows the datanodes.`,
+      { path: this.path },
+    )
   }
 
   async #addBlock(): Promise<LocatedBlock> {
@@ -272,8 +315,15 @@ export class BlockFileWriter implements FileWriter {
     const startedMs = env.clock.monotonicMs()
     for (let attempt = 0; ; attempt++) {
       try {
-        const { block } = await this.#call('addBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, previous: this.#previous ?? null, excluded: this.#excludedNow() })
-        if (!block || block.locations.length === 0) throw new QuarryError('NO_TARGETS', `The namenode named no datanode for a block of ${this.path}.`, { path: this.path })
+        const { block } = await this.#call('addBlock', {
+          path: this.path,
+          fileId: this.#fileId,
+          holder: lease.holder,
+          previous: this.#previous ?? null,
+          excluded: this.#excludedNow(),
+        })
+        if (!block || block.locations.length === 0)
+          throw new QuarryError('NO_TARGETS', `The namenode named no datanode for a block of ${this.path}.`, { path: this.path })
         return block
       } catch (error) {
         if (isQuarryError(error, 'NO_TARGETS') && this.#excluded.size > 0) {
@@ -281,7 +331,11 @@ export class BlockFileWriter implements FileWriter {
           this.#excluded.clear()
           continue
         }
-        const worthMs = isQuarryError(error, 'NOT_REPLICATED_YET') ? namenodePatienceMs : isQuarryError(error, 'NO_TARGETS') && this.#previous ? placementPatienceMs : 0
+        const worthMs = isQuarryError(error, 'NOT_REPLICATED_YET')
+          ? namenodePatienceMs
+          : isQuarryError(error, 'NO_TARGETS') && this.#previous
+            ? placementPatienceMs
+            : 0
         if (env.clock.monotonicMs() - startedMs >= worthMs) throw error
         await env.clock.sleep(backoffMs(attempt, patienceBackoff, env.random))
       }
@@ -300,7 +354,15 @@ export class BlockFileWriter implements FileWriter {
 
   #blockDeps(): BlockWriterDeps {
     const { namenode, datanodes, env, lease } = this.#deps
-    return { namenode, datanodes, env, holder: lease.holder, checksum: this.#checksum, blockSize: this.#blockSize, release: (data) => this.#builder.recycle(data) }
+    return {
+      namenode,
+      datanodes,
+      env,
+      holder: lease.holder,
+      checksum: this.#checksum,
+      blockSize: this.#blockSize,
+      release: (data) => this.#builder.recycle(data),
+    }
   }
 }
 
@@ -312,7 +374,12 @@ export async function openForAppend(deps: WriterDeps, path: string, signal?: Abo
   if (!last) return new BlockFileWriter(deps, { path, file: status, position: status.length, signal })
   const length = must(last.block).length
   const writer = new BlockFileWriter(deps, {
-    path, file: status, position: last.offset + length, blockOffset: length, signal, checksum: await checksumOf(deps, last),
+    path,
+    file: status,
+    position: last.offset + length,
+    blockOffset: length,
+    signal,
+    checksum: await checksumOf(deps, last),
   })
   await writer.reopen(last)
   return writer

@@ -104,7 +104,9 @@ export class PacketBuilder {
   #reserve(bytes: number): void {
     if (bytes <= this.#buffer.length) return
     const small = bytes <= smallBufferBytes && this.#free.length === 0
-    const grown = small ? Buffer.allocUnsafe(Math.min(smallBufferBytes, this.#packetBytes)) : this.#free.pop() ?? Buffer.allocUnsafe(this.#packetBytes)
+    const grown = small
+      ? Buffer.allocUnsafe(Math.min(smallBufferBytes, this.#packetBytes))
+      : (this.#free.pop() ?? Buffer.allocUnsafe(this.#packetBytes))
     grown.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = grown
   }

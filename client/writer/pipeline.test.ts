@@ -18,26 +18,38 @@ function run(first: Step, events: PipelineEvent[]): { state: PipelineState; effe
   return { state, effects }
 }
 
-const packet = (offset: number, length: number): PipelineEvent => ({ kind: 'packet', packet: { offset, data: bytes(length), checksums: bytes(4) }, sync: false })
+const packet = (offset: number, length: number): PipelineEvent => ({
+  kind: 'packet',
+  packet: { offset, data: bytes(length), checksums: bytes(4) },
+  sync: false,
+})
 
 test('a block without trouble: set up, packets, the last packet only after all acks, sealed', () => {
   const { state, effects } = run(createPipeline(targets, 1001), [
     { kind: 'connected', attempt: 1, storages: ['s-a', 's-b', 's-c'] },
-    packet(0, 512), packet(512, 100), { kind: 'seal' },
+    packet(0, 512),
+    packet(512, 100),
+    { kind: 'seal' },
     { kind: 'acked', attempt: 1, seqno: 0 },
     { kind: 'acked', attempt: 1, seqno: 1 },
     { kind: 'acked', attempt: 1, seqno: 2 },
   ])
   expect(state).toEqual({ kind: 'sealed', length: 612, genstamp: 1001 })
-  expect(effects.map((effect) => (effect.kind === 'send' || effect.kind === 'release' ? `${effect.kind} ${effect.packet.seqno}${effect.packet.last ? ' last' : ''}` : effect.kind))).toEqual(
-    ['open', 'send 0', 'send 1', 'release 0', 'release 1', 'send 2 last', 'release 2 last', 'finish'],
-  )
+  expect(
+    effects.map((effect) =>
+      effect.kind === 'send' || effect.kind === 'release'
+        ? `${effect.kind} ${effect.packet.seqno}${effect.packet.last ? ' last' : ''}`
+        : effect.kind,
+    ),
+  ).toEqual(['open', 'send 0', 'send 1', 'release 0', 'release 1', 'send 2 last', 'release 2 last', 'finish'])
 })
 
 test('the middle datanode is lost: the others go on under a new stamp and get every packet that was not acknowledged', () => {
   const { state, effects } = run(createPipeline(targets, 1001), [
     { kind: 'connected', attempt: 1, storages: [] },
-    packet(0, 512), packet(512, 512), packet(1024, 512),
+    packet(0, 512),
+    packet(512, 512),
+    packet(1024, 512),
     { kind: 'acked', attempt: 1, seqno: 0 },
     { kind: 'lost', attempt: 1, node: 'b', reason: 'reset' },
     { kind: 'stamped', attempt: 2, genstamp: 1007 },
@@ -47,15 +59,29 @@ test('the middle datanode is lost: the others go on under a new stamp and get ev
   expect(state).toMatchObject({ kind: 'streaming', nodes: ['a', 'c'], genstamp: 1007, acked: 512, sent: 2 })
   expect(effects.slice(-6).map((effect) => effect.kind)).toEqual(['cancel', 'stamp', 'open', 'update', 'send', 'send'])
   expect(effects.find((effect) => effect.kind === 'open' && effect.attempt === 2)).toEqual({
-    kind: 'open', attempt: 2, stage: 'streaming-recovery', nodes: ['a', 'c'], storages: ['s-a', 's-c'], genstamp: 1001, newGenstamp: 1007, minBytes: 512, maxBytes: 1536,
+    kind: 'open',
+    attempt: 2,
+    stage: 'streaming-recovery',
+    nodes: ['a', 'c'],
+    storages: ['s-a', 's-c'],
+    genstamp: 1001,
+    newGenstamp: 1007,
+    minBytes: 512,
+    maxBytes: 1536,
   })
-  expect(effects.find((effect) => effect.kind === 'update')).toMatchObject({ genstamp: 1001, newGenstamp: 1007, length: 512, nodes: ['a', 'c'] })
+  expect(effects.find((effect) => effect.kind === 'update')).toMatchObject({
+    genstamp: 1001,
+    newGenstamp: 1007,
+    length: 512,
+    nodes: ['a', 'c'],
+  })
 })
 
 test('a loss while the block closes is mended by a set-up that closes it', () => {
   const { state, effects } = run(createPipeline(targets, 1001), [
     { kind: 'connected', attempt: 1, storages: [] },
-    packet(0, 512), { kind: 'seal' },
+    packet(0, 512),
+    { kind: 'seal' },
     { kind: 'acked', attempt: 1, seqno: 0 },
     { kind: 'lost', attempt: 1, node: undefined, reason: 'reset' },
     { kind: 'stamped', attempt: 2, genstamp: 1002 },
@@ -64,7 +90,12 @@ test('a loss while the block closes is mended by a set-up that closes it', () =>
     { kind: 'updated', attempt: 2 },
   ])
   expect(state).toEqual({ kind: 'sealed', length: 512, genstamp: 1002 })
-  expect(effects.find((effect) => effect.kind === 'open' && effect.attempt === 2)).toMatchObject({ stage: 'close-recovery', nodes: ['b', 'c'], minBytes: 512, maxBytes: 512 })
+  expect(effects.find((effect) => effect.kind === 'open' && effect.attempt === 2)).toMatchObject({
+    stage: 'close-recovery',
+    nodes: ['b', 'c'],
+    minBytes: 512,
+    maxBytes: 512,
+  })
 })
 
 test('a loss while the namenode is told waits for its answer, so that the stamp is certain', () => {
@@ -128,7 +159,11 @@ test('events of an earlier attempt change nothing', () => {
     packet(0, 512),
     { kind: 'lost', attempt: 1, node: 'b', reason: 'reset' },
   ])
-  for (const event of [{ kind: 'acked', attempt: 1, seqno: 0 }, { kind: 'lost', attempt: 1, node: 'a', reason: 'x' }, { kind: 'connected', attempt: 1, storages: [] }] as const) {
+  for (const event of [
+    { kind: 'acked', attempt: 1, seqno: 0 },
+    { kind: 'lost', attempt: 1, node: 'a', reason: 'x' },
+    { kind: 'connected', attempt: 1, storages: [] },
+  ] as const) {
     expect(step(state, event)).toEqual({ state, effects: [] })
   }
 })
@@ -150,7 +185,10 @@ class World {
 
   constructor(names: readonly string[]) {
     for (const name of names) this.replicas.set(name, { length: 0, genstamp: 0, final: false, alive: true })
-    const first = createPipeline(names.map((node) => ({ node, storage: '' })), this.namenodeStamp)
+    const first = createPipeline(
+      names.map((node) => ({ node, storage: '' })),
+      this.namenodeStamp,
+    )
     this.state = first.state
     this.obey(first.effects)
   }
@@ -260,7 +298,8 @@ test('any interleaving of packets, acks and failures ends sealed with every byte
         } else if (one === 'deliver') world.deliver()
         else if (one === 'stream' && world.streamEvents.length > 0) world.dispatch(world.streamEvents.shift()!)
         else if (one === 'namenode' && world.namenodeEvents.length > 0) world.dispatch(world.namenodeEvents.shift()!)
-        else if (one === 'flap' && world.pipeline) world.streamEvents.push({ kind: 'lost', attempt: world.pipeline.attempt, node: undefined, reason: 'reset' })
+        else if (one === 'flap' && world.pipeline)
+          world.streamEvents.push({ kind: 'lost', attempt: world.pipeline.attempt, node: undefined, reason: 'reset' })
         else if (typeof one === 'object') {
           const replica = world.replicas.get(`n${one.kill}`)
           if (replica) replica.alive = false
@@ -273,7 +312,9 @@ test('any interleaving of packets, acks and failures ends sealed with every byte
       if (state.kind !== 'sealed') return
       expect(state.length).toBe(written)
       expect(state.genstamp).toBe(world.namenodeStamp)
-      const holders = [...world.replicas.values()].filter((replica) => replica.final && replica.length === written && replica.genstamp === state.genstamp)
+      const holders = [...world.replicas.values()].filter(
+        (replica) => replica.final && replica.length === written && replica.genstamp === state.genstamp,
+      )
       expect(holders.length).toBeGreaterThan(0)
     }),
     { numRuns: 2000 },

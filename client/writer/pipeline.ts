@@ -90,7 +90,17 @@ export type PipelineEvent =
   | { readonly kind: 'refused'; readonly attempt: number; readonly reason: string }
 
 export type PipelineEffect =
-  | { readonly kind: 'open'; readonly attempt: number; readonly stage: Stage; readonly nodes: readonly string[]; readonly storages: readonly string[]; readonly genstamp: number; readonly newGenstamp: number; readonly minBytes: number; readonly maxBytes: number }
+  | {
+      readonly kind: 'open'
+      readonly attempt: number
+      readonly stage: Stage
+      readonly nodes: readonly string[]
+      readonly storages: readonly string[]
+      readonly genstamp: number
+      readonly newGenstamp: number
+      readonly minBytes: number
+      readonly maxBytes: number
+    }
   | { readonly kind: 'send'; readonly attempt: number; readonly packet: QueuedPacket }
   | { readonly kind: 'cancel'; readonly attempt: number }
   /** The stream has done its work. */
@@ -98,7 +108,15 @@ export type PipelineEffect =
   /** updateBlockForPipeline */
   | { readonly kind: 'stamp'; readonly attempt: number }
   /** updatePipeline */
-  | { readonly kind: 'update'; readonly attempt: number; readonly nodes: readonly string[]; readonly storages: readonly string[]; readonly genstamp: number; readonly newGenstamp: number; readonly length: number }
+  | {
+      readonly kind: 'update'
+      readonly attempt: number
+      readonly nodes: readonly string[]
+      readonly storages: readonly string[]
+      readonly genstamp: number
+      readonly newGenstamp: number
+      readonly length: number
+    }
   /** Nobody needs the packet any more. */
   | { readonly kind: 'release'; readonly packet: QueuedPacket }
 
@@ -124,8 +142,18 @@ export function appendPipeline(targets: readonly Target[], genstamp: number, len
 
 function fresh(targets: readonly Target[], genstamp: number, length: number): Progress {
   return {
-    nodes: targets.map((target) => target.node), storages: targets.map((target) => target.storage), lost: [], genstamp,
-    acked: length, sentMax: length, queue: [], nextSeqno: 0, attempt: 1, stage: 'create', recoveries: 0, recoveringSeqno: -1,
+    nodes: targets.map((target) => target.node),
+    storages: targets.map((target) => target.storage),
+    lost: [],
+    genstamp,
+    acked: length,
+    sentMax: length,
+    queue: [],
+    nextSeqno: 0,
+    attempt: 1,
+    stage: 'create',
+    recoveries: 0,
+    recoveringSeqno: -1,
   }
 }
 
@@ -229,7 +257,11 @@ function acknowledge(state: PipelineState & { kind: 'streaming' }, seqno: number
   }
   const acked = Math.max(state.acked, head.offset + head.data.length)
   const released = { kind: 'release', packet: head } as const
-  if (head.last) return { state: { kind: 'sealed', length: acked, genstamp: state.genstamp }, effects: [released, { kind: 'finish', attempt: state.attempt }] }
+  if (head.last)
+    return {
+      state: { kind: 'sealed', length: acked, genstamp: state.genstamp },
+      effects: [released, { kind: 'finish', attempt: state.attempt }],
+    }
   const next = pump({ ...state, acked, queue: state.queue.slice(1), sent: state.sent - 1 })
   return { state: next.state, effects: [released, ...next.effects] }
 }
@@ -245,7 +277,8 @@ function lose(state: PipelineState & Progress, node: string | undefined, reason:
   const index = state.nodes.indexOf(bad)
   const lost = [...state.lost, { node: bad, reason }]
   const progress: Progress = {
-    ...progressOf(state), lost,
+    ...progressOf(state),
+    lost,
     nodes: state.nodes.toSpliced(index, 1),
     storages: state.storages.toSpliced(index, 1),
   }
@@ -253,7 +286,8 @@ function lose(state: PipelineState & Progress, node: string | undefined, reason:
   if (progress.nodes.length === 0) return fail({ ...state, ...progress }, `All datanodes of the pipeline are lost (${reasons})`)
   const head = state.queue[0]?.seqno ?? -1
   const recoveries = head === state.recoveringSeqno ? state.recoveries + 1 : 1
-  if (recoveries > packetRecoveriesMax) return fail({ ...state, ...progress }, `Packet ${head} lost ${recoveries} pipelines in a row (${reasons})`)
+  if (recoveries > packetRecoveriesMax)
+    return fail({ ...state, ...progress }, `Packet ${head} lost ${recoveries} pipelines in a row (${reasons})`)
   const next = stamp({ ...progress, recoveries, recoveringSeqno: head, stage: recoveryStage(state) })
   return { state: next.state, effects: [cancel, ...next.effects] }
 }

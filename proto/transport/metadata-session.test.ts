@@ -93,7 +93,12 @@ test('calls of one turn share a message, and each gets its own reply', async () 
 test('an error of the namenode arrives with its code and details', async () => {
   const { server, session } = await setUp()
   server.answer = (call) => ({ id: call.id, error: { code: 'NAME_QUOTA', message: 'too many', detailsJson: '{"quota":3}' } })
-  await expect(session.call('mkdirs', mkdirs('/a'))).rejects.toMatchObject({ name: 'QuarryError', code: 'NAME_QUOTA', message: 'too many', details: { quota: 3 } })
+  await expect(session.call('mkdirs', mkdirs('/a'))).rejects.toMatchObject({
+    name: 'QuarryError',
+    code: 'NAME_QUOTA',
+    message: 'too many',
+    details: { quota: 3 },
+  })
 })
 
 test('calls under way survive a broken stream: sent again with their ids and a retry count, by the same client id', async () => {
@@ -105,7 +110,12 @@ test('calls under way survive a broken stream: sent again with their ids and a r
   silent = false
   server.breakStreams()
   await Promise.all(calls)
-  expect(server.calls.map(({ id, retryCount }) => [id, retryCount])).toEqual([[1, 0], [2, 0], [1, 1], [2, 1]])
+  expect(server.calls.map(({ id, retryCount }) => [id, retryCount])).toEqual([
+    [1, 0],
+    [2, 0],
+    [1, 1],
+    [2, 1],
+  ])
   expect(Buffer.from(server.hellos[1]!.clientId).equals(Buffer.from(server.hellos[0]!.clientId))).toBe(true)
   await session.call('mkdirs', mkdirs('/c'))
 })
@@ -136,7 +146,10 @@ test('a deadline passes: TIMEOUT; with no namenode there: UNAVAILABLE and what t
   await expect(session.call('mkdirs', mkdirs('/a'), { deadlineMs: 100 })).rejects.toMatchObject({ code: 'TIMEOUT' })
   await server.close()
   await expect(session.call('mkdirs', mkdirs('/a'), { deadlineMs: 400 })).rejects.toMatchObject({
-    code: 'UNAVAILABLE', message: expect.stringMatching(/^Cannot reach the namenode at 127\.0\.0\.1:\d+: nobody listens there\. Is the cluster up\? `quarry up` starts one\.$/),
+    code: 'UNAVAILABLE',
+    message: expect.stringMatching(
+      /^Cannot reach the namenode at 127\.0\.0\.1:\d+: nobody listens there\. Is the cluster up\? `quarry up` starts one\.$/,
+    ),
   })
 })
 
@@ -154,9 +167,16 @@ test('a signal gives a call up, before and after it was sent', async () => {
 test('a busy namenode is asked again, under a new id', async () => {
   const { server, session } = await setUp()
   let refusals = 2
-  server.answer = (call) => (refusals-- > 0 ? { id: call.id, error: { code: 'OVERLOADED', message: 'later', detailsJson: '' } } : { id: call.id, mkdirs: { value: true } })
+  server.answer = (call) =>
+    refusals-- > 0
+      ? { id: call.id, error: { code: 'OVERLOADED', message: 'later', detailsJson: '' } }
+      : { id: call.id, mkdirs: { value: true } }
   await expect(session.call('mkdirs', mkdirs('/a'))).resolves.toMatchObject({ value: true })
-  expect(server.calls.map(({ id, retryCount }) => [id, retryCount])).toEqual([[1, 0], [2, 0], [3, 0]])
+  expect(server.calls.map(({ id, retryCount }) => [id, retryCount])).toEqual([
+    [1, 0],
+    [2, 0],
+    [3, 0],
+  ])
 })
 
 test('closing settles every call', async () => {
@@ -175,7 +195,8 @@ test('closing settles every call', async () => {
 test('nobody listens: fails at once', async () => {
   const port = await freePort()
   await expect(connectNamenode({ uri: `quarry://127.0.0.1:${port}`, user: 'me' })).rejects.toMatchObject({
-    code: 'UNAVAILABLE', message: `Cannot reach the namenode at 127.0.0.1:${port}: nobody listens there. Is the cluster up? \`quarry up\` starts one.`,
+    code: 'UNAVAILABLE',
+    message: `Cannot reach the namenode at 127.0.0.1:${port}: nobody listens there. Is the cluster up? \`quarry up\` starts one.`,
   })
 })
 
@@ -191,7 +212,10 @@ test('another version of the protocol is refused by either side', async () => {
   const server = new SmallNamenode()
   const uri = `quarry://127.0.0.1:${await server.listen()}`
   server.welcome = { ...server.welcome, protocol: 99 }
-  await expect(connectNamenode({ uri, user: 'me' })).rejects.toMatchObject({ code: 'VERSION', message: expect.stringContaining('speaks version 99 of the protocol') })
+  await expect(connectNamenode({ uri, user: 'me' })).rejects.toMatchObject({
+    code: 'VERSION',
+    message: expect.stringContaining('speaks version 99 of the protocol'),
+  })
   server.welcome = { refused: { code: 'VERSION', message: 'Upgrade the client.', detailsJson: '' } }
   await expect(connectNamenode({ uri, user: 'me' })).rejects.toMatchObject({ code: 'VERSION', message: 'Upgrade the client.' })
 })
@@ -200,14 +224,18 @@ test('a gRPC server without our service is not a namenode', async () => {
   const server = createGrpcServer()
   closer.add(() => server.close())
   const port = await server.listen('127.0.0.1', 0)
-  await expect(connectNamenode({ uri: `quarry://127.0.0.1:${port}`, user: 'me' })).rejects.toMatchObject({ code: 'VERSION', message: `What answers at 127.0.0.1:${port} is not a Quarry namenode.` })
+  await expect(connectNamenode({ uri: `quarry://127.0.0.1:${port}`, user: 'me' })).rejects.toMatchObject({
+    code: 'VERSION',
+    message: `What answers at 127.0.0.1:${port} is not a Quarry namenode.`,
+  })
 })
 
 test('an HTTP server is not a namenode', async () => {
   const server = http.createServer((_, response) => response.end('hello'))
   const port = await listen(server)
   await expect(connectNamenode({ uri: `quarry://127.0.0.1:${port}`, user: 'me', connectTimeoutMs: 3_000 })).rejects.toMatchObject({
-    name: 'QuarryError', message: expect.stringContaining(`at 127.0.0.1:${port}`),
+    name: 'QuarryError',
+    message: expect.stringContaining(`at 127.0.0.1:${port}`),
   })
 })
 
@@ -217,7 +245,8 @@ test('a server that says nothing is given up after connectTimeoutMs', async () =
   const port = await listen(server)
   closer.add(() => sockets.forEach((socket) => socket.destroy()))
   await expect(connectNamenode({ uri: `quarry://127.0.0.1:${port}`, user: 'me', connectTimeoutMs: 500 })).rejects.toMatchObject({
-    code: 'UNAVAILABLE', message: `Cannot reach the namenode at 127.0.0.1:${port}: it did not answer. Is the cluster up? \`quarry up\` starts one.`,
+    code: 'UNAVAILABLE',
+    message: `Cannot reach the namenode at 127.0.0.1:${port}: it did not answer. Is the cluster up? \`quarry up\` starts one.`,
   })
 })
 
@@ -229,12 +258,19 @@ test('connecting can be given up', async () => {
   await expect(connecting).rejects.toMatchObject({ code: 'CANCELLED' })
 })
 
-test.each(['http://127.0.0.1:1', 'quarry://127.0.0.1', 'quarry://127.0.0.1:0', 'quarry://:1', 'quarry://h:70000', '127.0.0.1:1', ''])('%j is not an address', (uri) => {
-  expect(() => parseQuarryUri(uri)).toThrow(`'${uri}' is not the address of a cluster. It looks like quarry://127.0.0.1:8021.`)
-})
+test.each(['http://127.0.0.1:1', 'quarry://127.0.0.1', 'quarry://127.0.0.1:0', 'quarry://:1', 'quarry://h:70000', '127.0.0.1:1', ''])(
+  '%j is not an address',
+  (uri) => {
+    expect(() => parseQuarryUri(uri)).toThrow(`'${uri}' is not the address of a cluster. It looks like quarry://127.0.0.1:8021.`)
+  },
+)
 
 test('hosts by name, by IPv4 and by IPv6', () => {
-  expect(['quarry://nn.example:8021', 'quarry://10.0.0.1:1/', 'quarry://[::1]:8021'].map((uri) => parseQuarryUri(uri).address)).toEqual(['nn.example:8021', '10.0.0.1:1', '[::1]:8021'])
+  expect(['quarry://nn.example:8021', 'quarry://10.0.0.1:1/', 'quarry://[::1]:8021'].map((uri) => parseQuarryUri(uri).address)).toEqual([
+    'nn.example:8021',
+    '10.0.0.1:1',
+    '[::1]:8021',
+  ])
 })
 
 async function listen(server: net.Server): Promise<number> {

@@ -160,10 +160,20 @@ class MetadataSession implements NamenodePort {
       const signal = options?.signal
       if (this.#state.kind === 'closed') return reject(this.#state.error)
       if (signal?.aborted) return reject(cancelled(signal))
-      if (this.#queue.length >= callsQueuedMax) return reject(new QuarryError('OVERLOADED', `More than ${callsQueuedMax} calls wait for the namenode. Await some before you make more.`))
+      if (this.#queue.length >= callsQueuedMax)
+        return reject(
+          new QuarryError('OVERLOADED', `More than ${callsQueuedMax} calls wait for the namenode. Await some before you make more.`),
+        )
       const onAbort = signal && ((): void => this.#settle(pending.id)?.reject(cancelled(signal)))
       const pending: PendingCall = {
-        id: this.#takeId(), method, request, retryCount: 0, busy: 0, signal, onAbort, reject,
+        id: this.#takeId(),
+        method,
+        request,
+        retryCount: 0,
+        busy: 0,
+        signal,
+        onAbort,
+        reject,
         deadlineAtMs: this.#env.clock.monotonicMs() + (options?.deadlineMs ?? this.#callTimeoutMs),
         resolve: resolve as (reply: never) => void,
       }
@@ -200,7 +210,10 @@ class MetadataSession implements NamenodePort {
       batch = replyBatch.decode(bytes)
     } catch (error) {
       stream.cancel()
-      return this.#broken(stream, new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`, {}, { cause: error }))
+      return this.#broken(
+        stream,
+        new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`, {}, { cause: error }),
+      )
     }
     if (state.kind === 'connecting') {
       if (!this.#greeted(stream, batch.welcome)) return
@@ -231,10 +244,16 @@ class MetadataSession implements NamenodePort {
     if (welcome === null) return new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`)
     if (welcome.refused) return wireError(welcome.refused)
     if (welcome.protocol !== protocolVersion) {
-      return new QuarryError('VERSION', `The namenode at ${this.#address} speaks version ${welcome.protocol} of the protocol, this program version ${protocolVersion}. Use the same release on both sides.`)
+      return new QuarryError(
+        'VERSION',
+        `The namenode at ${this.#address} speaks version ${welcome.protocol} of the protocol, this program version ${protocolVersion}. Use the same release on both sides.`,
+      )
     }
     if (this.#welcome && welcome.clusterId !== this.#welcome.clusterId) {
-      return new QuarryError('WRONG_CLUSTER', `Another cluster answers at ${this.#address} now: ${welcome.clusterId} instead of ${this.#welcome.clusterId}. Connect again.`)
+      return new QuarryError(
+        'WRONG_CLUSTER',
+        `Another cluster answers at ${this.#address} now: ${welcome.clusterId} instead of ${this.#welcome.clusterId}. Connect again.`,
+      )
     }
     return undefined
   }
@@ -259,10 +278,16 @@ class MetadataSession implements NamenodePort {
   }
 
   #whyNoStream(cause: QuarryError): QuarryError {
-    if (cause.code === 'UNSUPPORTED') return new QuarryError('VERSION', `What answers at ${this.#address} is not a Quarry namenode.`, {}, { cause })
+    if (cause.code === 'UNSUPPORTED')
+      return new QuarryError('VERSION', `What answers at ${this.#address} is not a Quarry namenode.`, {}, { cause })
     if (cause.code === 'UNAVAILABLE' || cause.code === 'INTERNAL') {
       if (/protocol error|parse error|HPE_|NGHTTP2|ERR_HTTP2|HTTP status/i.test(cause.message)) {
-        return new QuarryError('VERSION', `What answers at ${this.#address} is not a Quarry namenode (${cause.message}). Check the port: the namenode's native one is meant.`, {}, { cause })
+        return new QuarryError(
+          'VERSION',
+          `What answers at ${this.#address} is not a Quarry namenode (${cause.message}). Check the port: the namenode's native one is meant.`,
+          {},
+          { cause },
+        )
       }
       return this.#unreachable(cause)
     }
@@ -272,7 +297,12 @@ class MetadataSession implements NamenodePort {
   #unreachable(cause: QuarryError): QuarryError {
     const refused = cause.message.includes('ECONNREFUSED')
     const reason = refused ? 'nobody listens there' : cause.message
-    return new QuarryError('UNAVAILABLE', `Cannot reach the namenode at ${this.#address}: ${reason}. Is the cluster up? \`quarry up\` starts one.`, { address: this.#address, refused }, { cause })
+    return new QuarryError(
+      'UNAVAILABLE',
+      `Cannot reach the namenode at ${this.#address}: ${reason}. Is the cluster up? \`quarry up\` starts one.`,
+      { address: this.#address, refused },
+      { cause },
+    )
   }
 
   /** Whether waiting for the first connection makes no sense: nobody listens, and nobody asked for patience. */

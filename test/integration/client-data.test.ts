@@ -29,7 +29,13 @@ test('a file of many small blocks comes back byte for byte, whole and in ranges,
   expect(await fs.blockLocations('/many/blocks')).toHaveLength(21)
   for (const reader of [await fs.open('/many/blocks'), await remote.open('/many/blocks')]) {
     expect((await collect(reader.stream())).equals(bytes)).toBe(true)
-    for (const [start, length] of [[0, 1], [262_143, 2], [262_144, 262_144], [1_000_001, 3_333_333], [bytes.length - 1, 1]] as const) {
+    for (const [start, length] of [
+      [0, 1],
+      [262_143, 2],
+      [262_144, 262_144],
+      [1_000_001, 3_333_333],
+      [bytes.length - 1, 1],
+    ] as const) {
       const got = Buffer.alloc(length)
       expect(await reader.read(got, 0, length, start)).toBe(length)
       expect(got.equals(bytes.subarray(start, start + length))).toBe(true)
@@ -46,7 +52,11 @@ test('many files at the same time', async () => {
   const found: string[] = []
   for await (const entry of fs.walk('/crowd')) if (entry.isFile) found.push(entry.path)
   expect(found.sort()).toEqual(files.map((file) => file.path).sort())
-  expect(await fs.contentSummary('/crowd')).toMatchObject({ files: 60, directories: 8, length: files.reduce((sum, file) => sum + file.bytes.length, 0) })
+  expect(await fs.contentSummary('/crowd')).toMatchObject({
+    files: 60,
+    directories: 8,
+    length: files.reduce((sum, file) => sum + file.bytes.length, 0),
+  })
 })
 
 test('what was flushed is there for readers that open afterwards, byte for byte, while the file is open', async () => {
@@ -72,7 +82,10 @@ test.each([0, 1, 511, 512, 70_000, 131_072, 131_073])('append to a file of %i by
   const bytes = randomBytes(length + 200_000)
   const file = `/append/${length}`
   await fs.writeFile(file, bytes.subarray(0, length), { blockSize: 128 * 1024 })
-  for (const [from, to] of [[length, length + 77], [length + 77, bytes.length]] as const) {
+  for (const [from, to] of [
+    [length, length + 77],
+    [length + 77, bytes.length],
+  ] as const) {
     const writer = await fs.append(file)
     expect(writer.position).toBe(from)
     await writer.write(bytes.subarray(from, from + 10))
@@ -107,7 +120,10 @@ test('concat joins files whose blocks are full', async () => {
 
 test('the file checksum is the one HDFS gives', async () => {
   await fs.writeFile('/bar', 'bar\n')
-  expect(await fs.checksum('/bar')).toMatchObject({ algorithm: 'MD5-of-0MD5-of-512CRC32C', hex: '00000200000000000000000027c076e4987344253650d3335a5d08ce' })
+  expect(await fs.checksum('/bar')).toMatchObject({
+    algorithm: 'MD5-of-0MD5-of-512CRC32C',
+    hex: '00000200000000000000000027c076e4987344253650d3335a5d08ce',
+  })
 })
 
 test('a tree is copied in and out again, times and permissions included; nothing half-copied stays behind', async () => {
@@ -133,7 +149,9 @@ test('a tree is copied in and out again, times and permissions included; nothing
     await expect(fs.copyToLocal('/tree/a', path.join(dir, 'out', 'a'))).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
     await expect(fs.copyFromLocal(path.join(dir, 'none'), '/x')).rejects.toMatchObject({ code: 'NOT_FOUND' })
     const stop = new AbortController()
-    await expect(fs.copyFromLocal(path.join(dir, 'in'), '/stopped', { recursive: true, signal: stop.signal, onProgress: () => stop.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+    await expect(
+      fs.copyFromLocal(path.join(dir, 'in'), '/stopped', { recursive: true, signal: stop.signal, onProgress: () => stop.abort() }),
+    ).rejects.toMatchObject({ code: 'CANCELLED' })
     for await (const entry of fs.walk('/stopped')) expect(entry.name).not.toContain('._COPYING_')
     expect((await readdir(path.join(dir, 'out'))).filter((name) => name.includes('._COPYING_'))).toEqual([])
   } finally {
@@ -142,7 +160,20 @@ test('a tree is copied in and out again, times and permissions included; nothing
 })
 
 test('verbs agree with each other on names of every kind', async () => {
-  const names = ['with space', 'new\nline', 'emoji 😀', '%41', 'back\\slash', 'é', 'e\u0301', '*', '[x]', '{a,b}', '\ufeffbom', 'x'.repeat(255)]
+  const names = [
+    'with space',
+    'new\nline',
+    'emoji 😀',
+    '%41',
+    'back\\slash',
+    'é',
+    'e\u0301',
+    '*',
+    '[x]',
+    '{a,b}',
+    '\ufeffbom',
+    'x'.repeat(255),
+  ]
   for (const name of names) await fs.writeFile(`/odd/${name}`, name)
   const listed = (await fs.readdir('/odd')).map((entry) => entry.name)
   expect([...listed].sort()).toEqual([...names].sort())

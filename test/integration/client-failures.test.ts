@@ -121,7 +121,8 @@ test('the namenode restarts under calls and an open file: nothing is done twice,
 
 async function findBlockFile(dir: string, blockId: number): Promise<string> {
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && entry.name.includes(String(blockId)) && !/crc|sum|meta/i.test(entry.name)) return path.join(entry.parentPath, entry.name)
+    if (entry.isFile() && entry.name.includes(String(blockId)) && !/crc|sum|meta/i.test(entry.name))
+      return path.join(entry.parentPath, entry.name)
   }
   throw new Error(`no file of block ${blockId} below ${dir}`)
 }
