@@ -244,21 +244,9 @@ class PipelineStream {
       if (downstream !== undefined) await this.#below(downstream.forward(raw))
       return
     }
-    this.#receiver.check(packet)
-    if (this.#verify && this.#receiver.firstBad(packet) >= 0) {
-      this.#push({
-        seqno: packet.seqno,
-        packet,
-        written: rejected(
-          new PipelineFailure(
-            [PipelineStatus.PIPELINE_ERROR_CHECKSUM],
-            `Packet ${packet.seqno} of block ${this.#writer.blockId} does not match its checksums.`,
-          ),
-        ),
-        forwarded: false,
-        internal: false,
-        end: 0,
-      })
+    const wrong = this.#wrong(packet)
+    if (wrong !== undefined) {
+      this.#push({ seqno: packet.seqno, packet, written: rejected(wrong), forwarded: false, internal: false, end: 0 })
       return
     }
     const sent = downstream?.forward(raw)
@@ -276,6 +264,20 @@ class PipelineStream {
     })
     if (sent !== undefined) await this.#below(sent)
     if (packet.last) downstream?.end()
+  }
+
+  /** Why the packet cannot be taken, if so. */
+  #wrong(packet: PipelinePacket): Error | undefined {
+    try {
+      this.#receiver.check(packet)
+    } catch (error) {
+      return error as Error
+    }
+    if (!this.#verify || this.#receiver.firstBad(packet) < 0) return undefined
+    return new PipelineFailure(
+      [PipelineStatus.PIPELINE_ERROR_CHECKSUM],
+      `Packet ${packet.seqno} of block ${this.#writer.blockId} does not match its checksums.`,
+    )
   }
 
   /** A send downstream, with its bound. That it failed is found by the responder, in its order. */

@@ -24,6 +24,7 @@ export class BulkConnection {
 
   /** Starts a call. That it could not be started is told by its first read. */
   open(path: string, options: { readonly signal?: AbortSignal | undefined; readonly readAhead?: number } = {}): BulkStream {
+    if (this.#session?.closed || this.#session?.destroyed) this.#session = undefined
     const session = (this.#session ??= this.#connect())
     const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
     if (this.#calls++ === 0) session.ref()
@@ -32,6 +33,7 @@ export class BulkConnection {
     const call = new BulkStream(stream, {
       peer: this.#peer,
       status,
+      lost: () => this.#unreachable(undefined),
       ...(options.readAhead !== undefined && { readAhead: options.readAhead }),
     })
     const ended = (headers: http2.IncomingHttpHeaders) => {
@@ -50,13 +52,9 @@ export class BulkConnection {
     })
     stream.once('trailers', ended)
     stream.once('error', (error: NodeJS.ErrnoException) => call.fail(this.#unreachable(error)))
-    const cancel = () => {
-      call.fail(new QuarryError('CANCELLED', 'The call was cancelled.'))
-      call.cancel()
-    }
+    const cancel = () => call.cancel()
     stream.once('close', () => {
       options.signal?.removeEventListener('abort', cancel)
-      if (session.destroyed) call.fail(this.#unreachable(undefined))
       gotStatus()
       if (--this.#calls === 0 && !session.destroyed) session.unref()
     })

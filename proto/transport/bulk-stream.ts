@@ -77,6 +77,16 @@ interface Waiting<T> {
   reject(error: unknown): void
 }
 
+export interface BulkStreamOptions {
+  /** For messages. */
+  readonly peer: string
+  readonly readAhead?: number
+  /** Reading is over when the peer's last bytes *and* its status are in, which come in either order. */
+  readonly status?: Promise<void>
+  /** What it means that the call ended before its end. */
+  readonly lost?: () => QuarryError
+}
+
 /** One call. Client and server put their headers and trailers around it. */
 export class BulkStream implements AsyncIterableIterator<Message> {
   readonly #stream: Http2Stream
@@ -87,25 +97,32 @@ export class BulkStream implements AsyncIterableIterator<Message> {
   #consumer: Waiting<IteratorResult<Message>> | undefined
   #ended = false
   #failure: QuarryError | undefined
+  readonly #lost: () => QuarryError
+  #cancelled = false
   #outgoing = 0
   #senders: Waiting<void>[] = []
 
-  /** `status`: reading is over when the peer's last bytes *and* its status are in, which come in either order. */
-  constructor(stream: Http2Stream, options: { readonly peer: string; readonly readAhead?: number; readonly status?: Promise<void> }) {
+  constructor(stream: Http2Stream, options: BulkStreamOptions) {
     this.#stream = stream
     this.#peer = options.peer
     this.#readAhead = options.readAhead ?? readAheadDefault
     stream.on('data', (piece: Buffer) => this.#received(piece))
     stream.once('end', () => {
+      // A stream that was reset ends too, without all its bytes.
+      if (stream.rstCode) this.fail(this.#lost())
       if (options.status === undefined) this.#stopReading()
       else void options.status.then(() => this.#stopReading())
     })
     // Errors are followed by 'close', where what is known of the end is complete.
     stream.on('error', () => {})
     stream.once('close', () => {
-      this.fail(new QuarryError('CANCELLED', `The call was ended by ${this.#peer}.`))
+      this.fail(this.#lost())
       this.#stopReading()
     })
+    this.#lost = () => {
+      if (this.#cancelled) return new QuarryError('CANCELLED', 'The call was cancelled.')
+      return options.lost?.() ?? new QuarryError('CANCELLED', `The call was ended by ${this.#peer}.`)
+    }
   }
 
   /** Whether the call is over in both directions. */
@@ -170,6 +187,7 @@ export class BulkStream implements AsyncIterableIterator<Message> {
   /** Gives the call up in both directions. Idempotent. */
   cancel(): void {
     this.#queue.length = 0
+    this.#cancelled = true
     if (this.#stream.closed || this.#stream.destroyed) return
     this.#stream.close(cancelCode)
     // A paused stream would keep what it holds and never report its end.

@@ -133,10 +133,6 @@ class MetadataSession implements NamenodePort {
     return this.#welcome?.poolId ?? ''
   }
 
-  get clusterId(): string {
-    return this.#welcome?.clusterId ?? ''
-  }
-
   async open(): Promise<void> {
     const { signal } = this.#options
     const onAbort = (): void => this.#close(cancelled(signal))
