@@ -24,14 +24,29 @@ const tables: Uint32Array[] = (() => {
 
 /** The reference in plain JavaScript; `seed` is the CRC of the bytes before. */
 export function crc32cPortable(data: Uint8Array, seed = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array]
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+  ]
   let crc = ~seed
   let i = 0
   for (; i + 8 <= data.length; i += 8) {
     const low = crc ^ (data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24))
     crc =
-      t7[low & 0xff]! ^ t6[(low >>> 8) & 0xff]! ^ t5[(low >>> 16) & 0xff]! ^ t4[low >>> 24]! ^
-      t3[data[i + 4]!]! ^ t2[data[i + 5]!]! ^ t1[data[i + 6]!]! ^ t0[data[i + 7]!]!
+      t7[low & 0xff]! ^
+      t6[(low >>> 8) & 0xff]! ^
+      t5[(low >>> 16) & 0xff]! ^
+      t4[low >>> 24]! ^
+      t3[data[i + 4]!]! ^
+      t2[data[i + 5]!]! ^
+      t1[data[i + 6]!]! ^
+      t0[data[i + 7]!]!
   }
   for (; i < data.length; i++) crc = (crc >>> 8) ^ t0[(crc ^ data[i]!) & 0xff]!
   return ~crc >>> 0
@@ -42,7 +57,9 @@ type Crc32c = (data: Uint8Array, seed?: number) => number
 function loadNative(): Crc32c | undefined {
   try {
     // The package's own loader hides which implementation it took; ask for the native one by name.
-    const addon = createRequire(import.meta.url)('fast-crc32c/impls/sse4_crc32c.js') as { calculate(data: Uint8Array, seed?: number): number }
+    const addon = createRequire(import.meta.url)('fast-crc32c/impls/sse4_crc32c.js') as {
+      calculate(data: Uint8Array, seed?: number): number
+    }
     const crc: Crc32c = (data, seed = 0) => addon.calculate(data, seed)
     return crc(Buffer.from('123456789')) === 0xe3069283 ? crc : undefined
   } catch {
@@ -99,7 +116,12 @@ export function joinedChecksum(stored: Uint8Array, chunks: number, bytesPerChunk
   }
   let crc = checksums.getUint32(0)
   for (let i = 1; i < chunks; i++) {
-    crc = t[crc & 0xff]! ^ t[256 + ((crc >>> 8) & 0xff)]! ^ t[512 + ((crc >>> 16) & 0xff)]! ^ t[768 + (crc >>> 24)]! ^ checksums.getUint32(i * 4)
+    crc =
+      t[crc & 0xff]! ^
+      t[256 + ((crc >>> 8) & 0xff)]! ^
+      t[512 + ((crc >>> 16) & 0xff)]! ^
+      t[768 + (crc >>> 24)]! ^
+      checksums.getUint32(i * 4)
   }
   return crc >>> 0
 }
@@ -116,7 +138,12 @@ export function firstBadChunk(data: Uint8Array, checksums: Uint8Array, bytesPerC
   const view = new DataView(checksums.buffer, checksums.byteOffset, checksums.byteLength)
   const whole = Math.floor(data.length / bytesPerChunk)
   let from = 0
-  if (whole > 1 && bytesPerChunk <= carriedChunkMax && crc32c(data.subarray(0, whole * bytesPerChunk)) === joinedChecksum(checksums, whole, bytesPerChunk)) from = whole
+  if (
+    whole > 1 &&
+    bytesPerChunk <= carriedChunkMax &&
+    crc32c(data.subarray(0, whole * bytesPerChunk)) === joinedChecksum(checksums, whole, bytesPerChunk)
+  )
+    from = whole
   for (let i = from; i < chunks; i++) {
     if (crc32c(data.subarray(i * bytesPerChunk, (i + 1) * bytesPerChunk)) !== view.getUint32(i * 4)) return i
   }

@@ -16,8 +16,12 @@ describe('Closer', () => {
     const log: string[] = []
     const closer = new Closer()
     closer.add(() => log.push('still closed'))
-    closer.add(() => { throw new Error('later') })
-    closer.add(() => { throw new Error('first to run') })
+    closer.add(() => {
+      throw new Error('later')
+    })
+    closer.add(() => {
+      throw new Error('first to run')
+    })
     await expect(closer.close()).rejects.toThrow('first to run')
     expect(log).toEqual(['still closed'])
   })

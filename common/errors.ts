@@ -19,7 +19,12 @@ interface ErrorRow {
 }
 
 const row = (advice: Advice, grpc: number, java: string, http: number, errno: string, shell = ''): ErrorRow => ({
-  advice, grpc, java, http, errno, shell,
+  advice,
+  grpc,
+  java,
+  http,
+  errno,
+  shell,
 })
 
 const FS = 'org.apache.hadoop.fs.'

@@ -19,12 +19,14 @@ let cached: string | undefined
  */
 export function hostId(): string {
   cached ??= createHash('sha256')
-    .update([
-      hostname(),
-      read(() => readFileSync('/etc/machine-id', 'utf8')),
-      read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
-      read(() => readlinkSync('/proc/self/ns/mnt')),
-    ].join('\n'))
+    .update(
+      [
+        hostname(),
+        read(() => readFileSync('/etc/machine-id', 'utf8')),
+        read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+        read(() => readlinkSync('/proc/self/ns/mnt')),
+      ].join('\n'),
+    )
     .digest('hex')
     .slice(0, 32)
   return cached

@@ -15,13 +15,47 @@ export interface OptionSpec<T = unknown> {
   readonly doc: string
 }
 
-const int = (role: OptionRole, value: number, min: number, max: number, doc: string, unit: OptionSpec['unit'] = ''): OptionSpec<number> => ({ type: 'int', unit, default: value, min, max, role, doc })
-const bytes = (role: OptionRole, value: number, min: number, max: number, doc: string): OptionSpec<number> => ({ type: 'bytes', unit: 'bytes', default: value, min, max, role, doc })
+const int = (
+  role: OptionRole,
+  value: number,
+  min: number,
+  max: number,
+  doc: string,
+  unit: OptionSpec['unit'] = '',
+): OptionSpec<number> => ({ type: 'int', unit, default: value, min, max, role, doc })
+const bytes = (role: OptionRole, value: number, min: number, max: number, doc: string): OptionSpec<number> => ({
+  type: 'bytes',
+  unit: 'bytes',
+  default: value,
+  min,
+  max,
+  role,
+  doc,
+})
 /** A duration; the parsed value is in the unit named. */
-const duration = (role: OptionRole, unit: 'ms' | 's' | 'min', value: number, min: number, max: number, doc: string): OptionSpec<number> => ({ type: 'duration', unit, default: value, min, max, role, doc })
-const flag = (role: OptionRole, value: boolean, doc: string): OptionSpec<boolean> => ({ type: 'boolean', unit: '', default: value, role, doc })
+const duration = (
+  role: OptionRole,
+  unit: 'ms' | 's' | 'min',
+  value: number,
+  min: number,
+  max: number,
+  doc: string,
+): OptionSpec<number> => ({ type: 'duration', unit, default: value, min, max, role, doc })
+const flag = (role: OptionRole, value: boolean, doc: string): OptionSpec<boolean> => ({
+  type: 'boolean',
+  unit: '',
+  default: value,
+  role,
+  doc,
+})
 const text = (role: OptionRole, value: string, doc: string): OptionSpec<string> => ({ type: 'string', unit: '', default: value, role, doc })
-const list = (role: OptionRole, value: readonly string[], doc: string): OptionSpec<readonly string[]> => ({ type: 'list', unit: '', default: value, role, doc })
+const list = (role: OptionRole, value: readonly string[], doc: string): OptionSpec<readonly string[]> => ({
+  type: 'list',
+  unit: '',
+  default: value,
+  role,
+  doc,
+})
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -37,38 +71,88 @@ export const options = {
   'blocks.per.file.max': int('namenode', 10_000, 1, 1_000_000, 'Blocks that one file may have.'),
   'directory.entries.max': int('namenode', 1_048_576, 1, 6_400_000, 'Entries that one directory may have.'),
   'trash.interval': duration('namenode', 'min', 360, 0, 525_600, 'How long deleted files stay in the trash; 0 deletes at once.'),
-  'trash.checkpoint.interval': duration('namenode', 'min', 0, 0, 525_600, 'How often the trash is sealed into a dated folder; 0 = trash.interval.'),
+  'trash.checkpoint.interval': duration(
+    'namenode',
+    'min',
+    0,
+    0,
+    525_600,
+    'How often the trash is sealed into a dated folder; 0 = trash.interval.',
+  ),
   'superuser.group': text('namenode', 'supergroup', 'Members of this group pass every permission check.'),
   'permissions': flag('namenode', true, 'Check POSIX permissions.'),
-  'access.time.precision': duration('namenode', 'ms', 3_600_000, 0, 31_536_000_000, 'Access times are kept this precisely; 0 turns them off.'),
+  'access.time.precision': duration(
+    'namenode',
+    'ms',
+    3_600_000,
+    0,
+    31_536_000_000,
+    'Access times are kept this precisely; 0 turns them off.',
+  ),
   'lease.soft': duration('namenode', 'ms', 60_000, 100, 86_400_000, 'After this long without renewal another writer may take a file over.'),
-  'lease.hard': duration('namenode', 'ms', 1_200_000, 100, 86_400_000, 'After this long without renewal the namenode closes a file by itself.'),
+  'lease.hard': duration(
+    'namenode',
+    'ms',
+    1_200_000,
+    100,
+    86_400_000,
+    'After this long without renewal the namenode closes a file by itself.',
+  ),
   'edits.retain': int('namenode', 100_000, 0, 1_000_000_000, 'Transactions kept in the edit log; 0 keeps all.', 'entries'),
   'cache.entries': int('namenode', 200_000, 1000, 100_000_000, 'Inodes and names that the namenode keeps in memory.', 'entries'),
   'sqlite.cache': bytes('namenode', 64 * MIB, 1 * MIB, 64 * GIB, 'Page cache of the namespace database.'),
   // Liveness and redundancy
   'heartbeat.interval': duration('all', 'ms', 3_000, 50, 3_600_000, 'How often a datanode reports that it is alive.'),
   'stale.after': duration('namenode', 'ms', 30_000, 100, 86_400_000, 'A datanode silent for this long is used last.'),
-  'dead.after': duration('namenode', 'ms', 60_000, 200, 86_400_000, 'A datanode silent for this long is dead: its blocks are copied elsewhere. HDFS waits 630 s.'),
+  'dead.after': duration(
+    'namenode',
+    'ms',
+    60_000,
+    200,
+    86_400_000,
+    'A datanode silent for this long is dead: its blocks are copied elsewhere. HDFS waits 630 s.',
+  ),
   'redundancy.interval': duration('namenode', 'ms', 1_000, 20, 3_600_000, 'How often missing copies are scheduled.'),
   'redundancy.streams.max': int('namenode', 4, 1, 100, 'Copies that one datanode sends at the same time.'),
-  'redundancy.timeout': duration('namenode', 'ms', 300_000, 100, 86_400_000, 'A scheduled copy that has not arrived after this long is scheduled again.'),
+  'redundancy.timeout': duration(
+    'namenode',
+    'ms',
+    300_000,
+    100,
+    86_400_000,
+    'A scheduled copy that has not arrived after this long is scheduled again.',
+  ),
   'safemode.threshold': text('namenode', '0.999', 'Share of blocks that must be reported before the namenode leaves safe mode.'),
   'safemode.min.datanodes': int('namenode', 0, 0, 100_000, 'Live datanodes needed to leave safe mode.'),
   'safemode.extension': duration('namenode', 'ms', 0, 0, 3_600_000, 'Safe mode lasts this much longer once the threshold is reached.'),
-  'block.report.interval': duration('datanode', 'ms', 21_600_000, 1000, 604_800_000, 'How often a datanode sends the full list of its blocks.'),
+  'block.report.interval': duration(
+    'datanode',
+    'ms',
+    21_600_000,
+    1000,
+    604_800_000,
+    'How often a datanode sends the full list of its blocks.',
+  ),
   // Datanode
-  'sync.on.close': flag('all', true, 'A closed block is on disk on every replica before the writer hears of it. false trades that for speed, as HDFS does.'),
+  'sync.on.close': flag(
+    'all',
+    true,
+    'A closed block is on disk on every replica before the writer hears of it. false trades that for speed, as HDFS does.',
+  ),
   'data.dirs': list('datanode', [], 'Storage directories of a datanode, one for each disk.'),
   'reserved': bytes('datanode', 1 * GIB, 0, 1024 * TIB, 'Space on each disk that a datanode leaves free.'),
   'capacity': bytes('datanode', 0, 0, 1024 * TIB, 'Upper bound for the bytes a storage directory may hold; 0 = what the disk has.'),
   'datanode.streams.max': int('datanode', 4096, 1, 65_536, 'Block streams that a datanode serves at the same time.'),
   'rack': text('datanode', '/default-rack', 'Rack of the datanode; begins with /.'),
-  'local.reads': flag('all', true, 'Clients on a datanode\'s own host may read verified block files directly.'),
+  'local.reads': flag('all', true, "Clients on a datanode's own host may read verified block files directly."),
   // Doors
   'dir': text('all', '', 'Directory of the role: the database of a namenode, identity of a datanode.'),
   'bind': text('all', '127.0.0.1', 'Address the role listens on.'),
-  'advertise': text('all', '', 'Address that others are told to use; empty = bind, or the name of the host where bind means all addresses.'),
+  'advertise': text(
+    'all',
+    '',
+    'Address that others are told to use; empty = bind, or the name of the host where bind means all addresses.',
+  ),
   'port': int('all', 0, 0, 65_535, 'Native (gRPC) port; 0 = a free one. Conventional: namenode 8021, datanode 9868.'),
   'http.port': int('all', 0, 0, 65_535, 'HTTP port (health, status, metrics); 0 = a free one. Conventional: namenode 9870, datanode 9864.'),
   'namenode': text('datanode', '', 'URI of the namenode, such as quarry://127.0.0.1:8021.'),

@@ -12,9 +12,11 @@ describe('splitPath', () => {
 
   it('joins to the path it was cut from', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((n) => !n.includes('/') && n !== '.' && n !== '..')
-    fc.assert(fc.property(fc.array(name, { maxLength: 8 }), (names) => {
-      expect(splitPath(joinPath(names))).toEqual(names)
-    }))
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 8 }), (names) => {
+        expect(splitPath(joinPath(names))).toEqual(names)
+      }),
+    )
   })
 
   it.each([
@@ -51,9 +53,11 @@ describe('compareNames and utf8Length', () => {
   const text = fc.string({ unit: 'binary', maxLength: 12 })
 
   it('orders as the bytes do', () => {
-    fc.assert(fc.property(text, text, (a, b) => {
-      expect(Math.sign(compareNames(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))))
-    }))
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        expect(Math.sign(compareNames(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))))
+      }),
+    )
   })
 
   it('puts an emoji after a private-use character, which UTF-16 order does not', () => {
@@ -62,8 +66,10 @@ describe('compareNames and utf8Length', () => {
   })
 
   it('counts bytes without encoding', () => {
-    fc.assert(fc.property(text, (a) => {
-      expect(utf8Length(a)).toBe(Buffer.byteLength(a))
-    }))
+    fc.assert(
+      fc.property(text, (a) => {
+        expect(utf8Length(a)).toBe(Buffer.byteLength(a))
+      }),
+    )
   })
 })

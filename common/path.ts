@@ -37,13 +37,21 @@ export function splitPath(path: string): string[] {
 
 function checkName(name: string, path: string): void {
   if (name === '' || name === '.' || name === '..') {
-    throw new QuarryError('INVALID_PATH', `Invalid path name: '${path}' has ${name === '' ? 'an empty component' : `the component '${name}'`}`, { path })
+    throw new QuarryError(
+      'INVALID_PATH',
+      `Invalid path name: '${path}' has ${name === '' ? 'an empty component' : `the component '${name}'`}`,
+      { path },
+    )
   }
   // A character is at most 3 bytes per UTF-16 unit, so short names need no counting.
   if (name.length * 3 > nameBytesMax) {
     const bytes = utf8Length(name)
     if (bytes > nameBytesMax) {
-      throw new QuarryError('NAME_TOO_LONG', `The maximum path component name limit of ${name} in directory ${parentOf(path)} is exceeded: limit=${nameBytesMax} length=${bytes}`, { limit: nameBytesMax, length: bytes })
+      throw new QuarryError(
+        'NAME_TOO_LONG',
+        `The maximum path component name limit of ${name} in directory ${parentOf(path)} is exceeded: limit=${nameBytesMax} length=${bytes}`,
+        { limit: nameBytesMax, length: bytes },
+      )
     }
   }
   if (!name.isWellFormed()) {

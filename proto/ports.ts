@@ -5,7 +5,15 @@ import type { Init } from './codec.ts'
 
 export type * from './gen/messages.ts'
 export {
-  ChecksumType, DatanodeFilter, FileKind, PipelineStatus, ReceivedKind, ReplicaState, SafeModeAction, StorageType, WriteStage,
+  ChecksumType,
+  DatanodeFilter,
+  FileKind,
+  PipelineStatus,
+  ReceivedKind,
+  ReplicaState,
+  SafeModeAction,
+  StorageType,
+  WriteStage,
 } from './gen/messages.ts'
 export type { Init } from './codec.ts'
 
@@ -19,9 +27,27 @@ export type Command = { [M in Method]: { readonly method: M; readonly request: R
 
 /** Methods that change the namespace, or the core's memory, and therefore go through the commit queue. */
 export const mutations: ReadonlySet<Method> = new Set<Method>([
-  'mkdirs', 'create', 'append', 'addBlock', 'abandonBlock', 'complete', 'fsync', 'updateBlockForPipeline', 'updatePipeline',
-  'renewLease', 'recoverLease', 'truncate', 'concat', 'rename', 'rename2', 'delete', 'setReplication', 'setPermission',
-  'setOwner', 'setTimes', 'setQuota',
+  'mkdirs',
+  'create',
+  'append',
+  'addBlock',
+  'abandonBlock',
+  'complete',
+  'fsync',
+  'updateBlockForPipeline',
+  'updatePipeline',
+  'renewLease',
+  'recoverLease',
+  'truncate',
+  'concat',
+  'rename',
+  'rename2',
+  'delete',
+  'setReplication',
+  'setPermission',
+  'setOwner',
+  'setTimes',
+  'setQuota',
 ])
 
 /** Who calls; the same for every door. */

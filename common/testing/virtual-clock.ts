@@ -28,10 +28,14 @@ export class VirtualClock implements Clock {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const cancel = this.after(ms, resolve)
-      signal?.addEventListener('abort', () => {
-        cancel()
-        reject(signal.reason as Error)
-      }, { once: true })
+      signal?.addEventListener(
+        'abort',
+        () => {
+          cancel()
+          reject(signal.reason as Error)
+        },
+        { once: true },
+      )
     })
   }
 
@@ -47,9 +51,7 @@ export class VirtualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
     for (;;) {
-      const due = this.#timers
-        .filter((timer) => timer.atMs <= untilMs)
-        .sort((a, b) => a.atMs - b.atMs || a.order - b.order)[0]
+      const due = this.#timers.filter((timer) => timer.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs || a.order - b.order)[0]
       if (!due) break
       this.#timers = this.#timers.filter((timer) => timer !== due)
       this.#nowMs = Math.max(this.#nowMs, due.atMs)
