@@ -31,7 +31,7 @@ const modules = {
 }
 
 /** Native, WebAssembly, or started by path at run time. */
-const external = ['better-sqlite3', '@duckdb/*', 'fast-crc32c', 'pino', 'esbuild']
+const external = ['better-sqlite3', '@duckdb/*', 'fast-crc32c', 'pino', 'parquet-wasm', 'esbuild']
 
 const staleMs = 60 * 60_000
 
