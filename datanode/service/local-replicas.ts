@@ -45,7 +45,7 @@ export class CheckedReplicas implements LocalReplicas {
     const replica = this.#finalized(block)
     await this.#check(block, replica)
     const verifyUs = Math.round((performance.now() - began) * 1000)
-    await fs.promises.link(store.dataPath(replica), targetPath)
+    await linkOrCopy(store.dataPath(replica), targetPath)
     return { length: replica.length, verifyUs }
   }
 
@@ -103,5 +103,15 @@ export class CheckedReplicas implements LocalReplicas {
     return new QuarryError('CHECKSUM', `The replica of block ${block.blockId} on datanode ${this.datanodeUuid} is damaged: ${reason}.`, {
       blockId: block.blockId,
     })
+  }
+}
+
+/** A second name for the file; a copy where a storage directory lies on another disk than the scratch directory. */
+async function linkOrCopy(source: string, target: string): Promise<void> {
+  try {
+    await fs.promises.link(source, target)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
+    await fs.promises.copyFile(source, target, fs.constants.COPYFILE_EXCL)
   }
 }

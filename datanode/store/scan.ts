@@ -20,8 +20,6 @@ interface Found {
   checksums: { readonly directory: string; readonly genstamp: number; readonly size: number }[]
 }
 
-/** Files looked at together while listing. */
-const statBatch = 64
 /** Bytes of a torn replica read at once while it is checked. */
 const checkBytes = 1024 * 1024
 
@@ -183,18 +181,15 @@ async function listBlocks(root: string, depth: number, found = new Map<number, F
     if (entry.isDirectory() && depth > 0) await listBlocks(join(root, entry.name), depth - 1, found)
     else if (entry.isFile()) files.push(entry.name)
   }
-  for (let from = 0; from < files.length; from += statBatch) {
-    await Promise.all(
-      files.slice(from, from + statBatch).map(async (name) => {
-        const parsed = parseName(name)
-        if (parsed === undefined) return
-        const { size } = await fs.promises.stat(join(root, name))
-        let block = found.get(parsed.blockId)
-        if (block === undefined) found.set(parsed.blockId, (block = { checksums: [] }))
-        if (parsed.kind === 'data') block.data = { directory: root, size }
-        else block.checksums.push({ directory: root, genstamp: parsed.genstamp, size })
-      }),
-    )
+  for (const name of files) {
+    const parsed = parseName(name)
+    if (parsed === undefined) continue
+    // One directory at a time without waiting: a promise for each of two million files would take ten times as long.
+    const { size } = fs.statSync(join(root, name))
+    let block = found.get(parsed.blockId)
+    if (block === undefined) found.set(parsed.blockId, (block = { checksums: [] }))
+    if (parsed.kind === 'data') block.data = { directory: root, size }
+    else block.checksums.push({ directory: root, genstamp: parsed.genstamp, size })
   }
   return found
 }
