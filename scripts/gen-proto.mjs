@@ -96,6 +96,28 @@ const code = [
   '}',
   'const { int64, uint64 } = Reader.prototype',
   '',
+  '// A packed column. Its varints are counted first, so that the array is made once in its final size.',
+  'function packed(r, before, slow) {',
+  '  const last = r.uint32() + r.pos',
+  '  const outer = r.len',
+  '  if (last > outer) throw RangeError(outside)',
+  '  const { buf } = r',
+  '  let count = 0',
+  '  for (let at = r.pos; at < last; at++) if (buf[at] < 128) count++',
+  '  const values = new Array(count)',
+  '  r.len = last',
+  '  for (let i = 0; i < count; i++) {',
+  '    const byte = buf[r.pos]',
+  '    if (byte < 128) {',
+  '      values[i] = byte',
+  '      r.pos++',
+  '    } else values[i] = read64(r, slow)',
+  '  }',
+  '  if (r.pos !== last) throw RangeError(outside)',
+  '  r.len = outer',
+  '  return before.length > 0 ? before.concat(values) : values',
+  '}',
+  '',
 ]
 
 const isMessage = (field) => field.resolvedType instanceof protobuf.Type
@@ -151,16 +173,11 @@ function decodeField(field) {
   if (!field.repeated) return [`      case ${field.id}: ${value} = ${read}; break`]
   if (isMessage(field) || protobuf.types.packed[scalarOf(field)] === undefined)
     return [`      case ${field.id}: ${value}.push(${read}); break`]
+  if (!['int32', 'uint32', 'int64', 'uint64'].includes(scalar)) throw new Error(`${field.fullName}: teach packed() to read ${scalar} first`)
   return [
     `      case ${field.id}:`,
-    '        if ((t & 7) === 2) {',
-    '          const last = r.uint32() + r.pos',
-    '          if (last > r.len) throw RangeError(outside)',
-    '          r.len = last',
-    `          while (r.pos < last) ${value}.push(${read})`,
-    '          if (r.pos !== last) throw RangeError(outside)',
-    '          r.len = end',
-    `        } else ${value}.push(${read})`,
+    `        if ((t & 7) === 2) ${value} = packed(r, ${value}, Reader.prototype.${scalar})`,
+    `        else ${value}.push(${read})`,
     '        break',
   ]
 }

@@ -28,6 +28,28 @@ function read64(r, slow) {
 }
 const { int64, uint64 } = Reader.prototype
 
+// A packed column. Its varints are counted first, so that the array is made once in its final size.
+function packed(r, before, slow) {
+  const last = r.uint32() + r.pos
+  const outer = r.len
+  if (last > outer) throw RangeError(outside)
+  const { buf } = r
+  let count = 0
+  for (let at = r.pos; at < last; at++) if (buf[at] < 128) count++
+  const values = new Array(count)
+  r.len = last
+  for (let i = 0; i < count; i++) {
+    const byte = buf[r.pos]
+    if (byte < 128) {
+      values[i] = byte
+      r.pos++
+    } else values[i] = read64(r, slow)
+  }
+  if (r.pos !== last) throw RangeError(outside)
+  r.len = outer
+  return before.length > 0 ? before.concat(values) : values
+}
+
 const outside = 'index out of range'
 const tooDeep = 'maximum nesting depth exceeded'
 
@@ -2023,126 +2045,54 @@ function decodeListingReply(r, length, depth = 0) {
       case 4: m.entries = r.uint32(); break
       case 5: m.names = r.bytes(); break
       case 6:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.nameLengths.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.nameLengths.push(r.uint32())
+        if ((t & 7) === 2) m.nameLengths = packed(r, m.nameLengths, Reader.prototype.uint32)
+        else m.nameLengths.push(r.uint32())
         break
       case 7:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.kindPermission.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.kindPermission.push(r.uint32())
+        if ((t & 7) === 2) m.kindPermission = packed(r, m.kindPermission, Reader.prototype.uint32)
+        else m.kindPermission.push(r.uint32())
         break
       case 8:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.length.push(read64(r, uint64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.length.push(read64(r, uint64))
+        if ((t & 7) === 2) m.length = packed(r, m.length, Reader.prototype.uint64)
+        else m.length.push(read64(r, uint64))
         break
       case 9:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.mtimeMs.push(read64(r, uint64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.mtimeMs.push(read64(r, uint64))
+        if ((t & 7) === 2) m.mtimeMs = packed(r, m.mtimeMs, Reader.prototype.uint64)
+        else m.mtimeMs.push(read64(r, uint64))
         break
       case 10:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.atimeMs.push(read64(r, uint64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.atimeMs.push(read64(r, uint64))
+        if ((t & 7) === 2) m.atimeMs = packed(r, m.atimeMs, Reader.prototype.uint64)
+        else m.atimeMs.push(read64(r, uint64))
         break
       case 11:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.owner.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.owner.push(r.uint32())
+        if ((t & 7) === 2) m.owner = packed(r, m.owner, Reader.prototype.uint32)
+        else m.owner.push(r.uint32())
         break
       case 12:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.group.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.group.push(r.uint32())
+        if ((t & 7) === 2) m.group = packed(r, m.group, Reader.prototype.uint32)
+        else m.group.push(r.uint32())
         break
       case 13: m.principals.push(r.string()); break
       case 14:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.replication.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.replication.push(r.uint32())
+        if ((t & 7) === 2) m.replication = packed(r, m.replication, Reader.prototype.uint32)
+        else m.replication.push(r.uint32())
         break
       case 15:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.blockSize.push(read64(r, uint64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.blockSize.push(read64(r, uint64))
+        if ((t & 7) === 2) m.blockSize = packed(r, m.blockSize, Reader.prototype.uint64)
+        else m.blockSize.push(read64(r, uint64))
         break
       case 16:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.fileId.push(read64(r, uint64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.fileId.push(read64(r, uint64))
+        if ((t & 7) === 2) m.fileId = packed(r, m.fileId, Reader.prototype.uint64)
+        else m.fileId.push(read64(r, uint64))
         break
       case 17:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.children.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.children.push(r.uint32())
+        if ((t & 7) === 2) m.children = packed(r, m.children, Reader.prototype.uint32)
+        else m.children.push(r.uint32())
         break
       case 18: m.locations.push(decodeLocatedBlocks(r, r.uint32(), depth + 1)); break
       case 19:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.storagePolicy.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.storagePolicy.push(r.uint32())
+        if ((t & 7) === 2) m.storagePolicy = packed(r, m.storagePolicy, Reader.prototype.uint32)
+        else m.storagePolicy.push(r.uint32())
         break
       default: r.skipType(t & 7, depth)
     }
@@ -2924,44 +2874,20 @@ function decodeBlockReport(r, length, depth = 0) {
       case 3: m.part = r.uint32(); break
       case 4: m.parts = r.uint32(); break
       case 5:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.blockIds.push(read64(r, int64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.blockIds.push(read64(r, int64))
+        if ((t & 7) === 2) m.blockIds = packed(r, m.blockIds, Reader.prototype.int64)
+        else m.blockIds.push(read64(r, int64))
         break
       case 6:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.genstamps.push(read64(r, int64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.genstamps.push(read64(r, int64))
+        if ((t & 7) === 2) m.genstamps = packed(r, m.genstamps, Reader.prototype.int64)
+        else m.genstamps.push(read64(r, int64))
         break
       case 7:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.lengths.push(read64(r, int64))
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.lengths.push(read64(r, int64))
+        if ((t & 7) === 2) m.lengths = packed(r, m.lengths, Reader.prototype.int64)
+        else m.lengths.push(read64(r, int64))
         break
       case 8:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.states.push(r.uint32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.states.push(r.uint32())
+        if ((t & 7) === 2) m.states = packed(r, m.states, Reader.prototype.uint32)
+        else m.states.push(r.uint32())
         break
       default: r.skipType(t & 7, depth)
     }
@@ -3628,14 +3554,8 @@ function decodePacketAck(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.seqno = read64(r, int64); break
       case 2:
-        if ((t & 7) === 2) {
-          const last = r.uint32() + r.pos
-          if (last > r.len) throw RangeError(outside)
-          r.len = last
-          while (r.pos < last) m.statuses.push(r.int32())
-          if (r.pos !== last) throw RangeError(outside)
-          r.len = end
-        } else m.statuses.push(r.int32())
+        if ((t & 7) === 2) m.statuses = packed(r, m.statuses, Reader.prototype.int32)
+        else m.statuses.push(r.int32())
         break
       case 3: m.message = r.string(); break
       default: r.skipType(t & 7, depth)
