@@ -38,6 +38,11 @@ export interface RunningNamenode {
 
 /** How often a drain looks whether open calls are answered, in ms. */
 const drainPollMs = 10
+/**
+ * A drain waits this long for open files to be closed, in ms: a writer whose last block has just been sealed has no call under way
+ * until it asks to close the file. One that goes on writing outlasts the restart anyway.
+ */
+const drainOpenFilesMs = 3_000
 
 export interface NamenodeOptions {
   readonly settings: Settings
@@ -130,9 +135,13 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     poolId,
     async drain() {
       front.drain()
-      const giveUpMs = env.clock.monotonicMs() + settings['drain.timeout']
-      while (front.counters.inFlight > 0 && env.clock.monotonicMs() < giveUpMs)
-        await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+      const beganMs = env.clock.monotonicMs()
+      const isOpen = () => {
+        const spentMs = env.clock.monotonicMs() - beganMs
+        if (spentMs >= settings['drain.timeout']) return false
+        return front.counters.inFlight > 0 || (engine.leases.size > 0 && spentMs < drainOpenFilesMs)
+      }
+      while (isOpen()) await new Promise((resolve) => setTimeout(resolve, drainPollMs))
     },
     close: () => closer.close(),
   }

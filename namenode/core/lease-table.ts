@@ -44,6 +44,11 @@ export class LeaseTable {
     if (lease !== undefined) lease.renewedMs = nowMs
   }
 
+  /** Files open for writing. */
+  get size(): number {
+    return this.#holders.size
+  }
+
   /** When the holder was last heard; undefined when it has nothing open. */
   renewedMs(holder: string): number | undefined {
     return this.#leases.get(holder)?.renewedMs

@@ -38,6 +38,16 @@ export interface FrontDeps {
   readonly clusterId: string
 }
 
+/** Calls by which a writer ends what it has begun; a drain still takes them. */
+const finishing: ReadonlySet<Method> = new Set<Method>([
+  'complete',
+  'fsync',
+  'renewLease',
+  'abandonBlock',
+  'updateBlockForPipeline',
+  'updatePipeline',
+])
+
 export class Front {
   readonly counters = new CallCounters()
   readonly groups: Groups
@@ -59,7 +69,7 @@ export class Front {
     this.poolId = deps.settings.poolId
   }
 
-  /** From now on nothing changes the namespace; queries go on. */
+  /** From now on nothing new begins: queries go on, and what it takes to close a file that is open. */
   drain(): void {
     this.#draining = true
   }
@@ -72,7 +82,7 @@ export class Front {
   call(context: CallContext, command: Command, done: Done): void {
     this.counters.started(command.method)
     const finish = this.#finisher(command.method, done)
-    if (this.#draining && mutations.has(command.method)) {
+    if (this.#draining && mutations.has(command.method) && !finishing.has(command.method)) {
       return finish(new QuarryError('RETRY_LATER', 'The namenode is stopping. Try again when it is back.'), {})
     }
     switch (command.method) {
