@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { QuarryError } from '../common/errors.ts'
 import { codec } from './codec.ts'
 import { ReplyBatchEncoder } from './reply-batch.ts'
+import { ReplyBatchReader } from './reply-reader.ts'
 
 test('a batch encoded reply by reply is the message that the codec writes', () => {
   const encoder = new ReplyBatchEncoder()
@@ -28,4 +29,26 @@ test('a batch encoded reply by reply is the message that the codec writes', () =
   expect(encoder.bytes).toBe(expected.length)
   expect(codec('ReplyBatch').decode(encoder.finish())).toEqual(codec('ReplyBatch').decode(expected))
   expect(encoder.bytes).toBe(0)
+})
+
+test('a batch read part by part is the batch that the codec reads', () => {
+  const bytes = codec('ReplyBatch').encode({
+    welcome: { protocol: 1, clusterId: 'c', poolId: 'p' },
+    replies: [
+      { id: 1, mkdirs: { value: true } },
+      { id: 2, renewLease: {} },
+      { id: 3, error: { code: 'NOT_FOUND', message: 'x', detailsJson: '' } },
+    ],
+  })
+  const whole = codec('ReplyBatch').decode(bytes)
+  const reader = new ReplyBatchReader(bytes)
+  expect(reader.next()).toEqual({ kind: 'welcome', welcome: whole.welcome })
+  for (const reply of whole.replies) expect(reader.next()).toEqual({ kind: 'reply', reply })
+  expect(reader.next()).toBeUndefined()
+  expect(reader.position).toBe(bytes.length)
+  expect(() => new ReplyBatchReader(bytes.subarray(0, -1)).next()).not.toThrow()
+  expect(() => {
+    const cut = new ReplyBatchReader(bytes.subarray(0, -1))
+    while (cut.next());
+  }).toThrow()
 })

@@ -18,6 +18,7 @@ import { systemEnv } from '../../common/system-env.ts'
 import { codec } from '../codec.ts'
 import type { Init } from '../codec.ts'
 import type { Call, CallOptions, Method, NamenodePort, Reply, ReplyOf, Request, Welcome, WireError } from '../ports.ts'
+import { ReplyBatchReader } from '../reply-reader.ts'
 import { protocolVersion } from '../version.ts'
 import { openChannel } from './channel.ts'
 import { errorOf } from './status.ts'
@@ -50,8 +51,10 @@ const sweepIntervalMs = 50
 /** Calls in one message: keeps a message far below its limit and lets the server begin early. */
 const batchCallsMax = 512
 
+/** About three pages of a thousand entries: they and what becomes of them die young. */
+const decodeAtOnceBytes = 128 * 1024
+
 const callBatch = codec('CallBatch')
-const replyBatch = codec('ReplyBatch')
 const path = '/quarry.v1.Namenode/Calls'
 const identity = (bytes: Buffer): Buffer => bytes
 
@@ -109,6 +112,8 @@ class MetadataSession implements NamenodePort {
   readonly #callTimeoutMs: number
   readonly #pending = new Map<number, PendingCall>()
   #queue: PendingCall[] = []
+  /** Messages of the present stream that were not read to their end. */
+  #unread: ReplyBatchReader[] = []
   #inFlight = 0
   #nextId = 1
   #state: State
@@ -201,20 +206,35 @@ class MetadataSession implements NamenodePort {
   #received(stream: Stream, bytes: Buffer): void {
     const state = this.#state
     if ((state.kind !== 'connecting' && state.kind !== 'serving') || state.stream !== stream) return
-    let batch
-    try {
-      batch = replyBatch.decode(bytes)
-    } catch (error) {
-      stream.cancel()
-      return this.#broken(
-        stream,
-        new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`, {}, { cause: error }),
-      )
+    this.#unread.push(new ReplyBatchReader(bytes))
+    if (this.#unread.length === 1) this.#read()
+  }
+
+  /** Works off what arrived. After much data at once the callers get their turn before the rest is decoded. */
+  #read(): void {
+    let decoded = 0
+    for (let batch = this.#unread[0]; batch !== undefined; batch = this.#unread[0]) {
+      const state = this.#state
+      if (state.kind !== 'connecting' && state.kind !== 'serving') return
+      const from = batch.position
+      let part
+      try {
+        part = batch.next()
+      } catch (error) {
+        state.stream.cancel()
+        return this.#broken(state.stream, this.#stranger({ cause: error }))
+      }
+      if (part === undefined) {
+        this.#unread.shift()
+        continue
+      }
+      if (state.kind === 'connecting' && !this.#greeted(state.stream, part.kind === 'welcome' ? part.welcome : null)) return
+      if (part.kind === 'reply') this.#replied(part.reply)
+      decoded += batch.position - from
+      if (decoded < decodeAtOnceBytes) continue
+      setImmediate(() => this.#read())
+      break
     }
-    if (state.kind === 'connecting') {
-      if (!this.#greeted(stream, batch.welcome)) return
-    }
-    for (const reply of batch.replies) this.#replied(reply)
     if (this.#queue.length > 0) this.#scheduleFlush()
   }
 
@@ -236,8 +256,12 @@ class MetadataSession implements NamenodePort {
     return true
   }
 
+  #stranger(options?: { cause: unknown }): QuarryError {
+    return new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`, {}, options)
+  }
+
   #refusal(welcome: Welcome | null): QuarryError | undefined {
-    if (welcome === null) return new QuarryError('VERSION', `What answers at ${this.#address} does not speak Quarry's protocol.`)
+    if (welcome === null) return this.#stranger()
     if (welcome.refused) return wireError(welcome.refused)
     if (welcome.protocol !== protocolVersion) {
       return new QuarryError(
@@ -263,6 +287,7 @@ class MetadataSession implements NamenodePort {
     if (!isPassing(error) || (this.#opening && this.#isHopeless(error))) return this.#close(error)
     // M2. Map order is the order of the calls, so what was sent first goes first again.
     this.#inFlight = 0
+    this.#unread = []
     const unsent = new Set(this.#queue)
     for (const call of this.#pending.values()) if (!unsent.has(call)) call.retryCount++
     this.#queue = [...this.#pending.values()]
@@ -328,6 +353,7 @@ class MetadataSession implements NamenodePort {
     this.#opening = undefined
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(error)
     this.#queue = []
+    this.#unread = []
     this.#client.close()
   }
 
