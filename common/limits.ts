@@ -66,3 +66,6 @@ export const completeWaitMs = 8_000
 export const reportPartMax = 50_000
 /** Blocks in one invalidate command; HDFS default dfs.block.invalidate.limit. */
 export const invalidateBatchMax = 1000
+
+/** A result as Arrow is made in memory, in one piece that stands there twice for a moment; a larger one is read as rows. */
+export const arrowBytesMax = 512 * 1024 * 1024
