@@ -69,9 +69,6 @@ function loadNative(): Crc32c | undefined {
 
 const native = loadNative()
 
-/** Whether the native addon is in use; the portable version is several times slower. */
-export const crc32cIsNative = native !== undefined
-
 /** CRC32C of `data`; `seed` is the CRC of the bytes before. */
 export const crc32c: Crc32c = native ?? crc32cPortable
 
