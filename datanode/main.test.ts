@@ -508,5 +508,5 @@ describe('many streams', () => {
     expect(peak).toBeLessThan(25 * 30 * 1024 * 1024)
     for (let i = 0; i < 25; i += 8)
       expect((await readWhole(shared, poolId, { ...block, blockId: block.blockId + 1 + i }, 0, small.length)).equals(small)).toBe(true)
-  })
+  }, 180_000)
 })

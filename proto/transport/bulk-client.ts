@@ -85,8 +85,11 @@ export class BulkConnection {
     })
     const pings = setInterval(() => {
       if (session.connecting || session.destroyed || this.#calls === 0) return
-      const unanswered = setTimeout(() => session.destroy(new Error('the connection went silent')), pingTimeoutMs).unref()
-      session.ping(() => clearTimeout(unanswered))
+      let answered = false
+      session.ping(() => (answered = true))
+      // Timers fire before sockets are read: an answer that waits to be read still counts.
+      const late = () => setImmediate(() => (answered ? undefined : session.destroy(new Error('the connection went silent'))))
+      setTimeout(late, pingTimeoutMs).unref()
     }, pingMs).unref()
     // Calls hear of a broken session through their own streams.
     session.on('error', forget)
