@@ -88,7 +88,7 @@ module.exports = {
     packageOnlyIn('sqlite', 'better-sqlite3', ['^namenode/store/']),
     packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$', '^datanode/workers/namenode-session\\.ts$']),
     packageOnlyIn('commander', 'commander', ['^cli/']),
-    packageOnlyIn('sql-engine', '@duckdb/[^/]+|hyparquet', ['^compute/', '^cli/commands/demo', '^cli/demo/']),
+    packageOnlyIn('sql-engine', '@duckdb/[^/]+|hyparquet|parquet-wasm', ['^compute/', '^cli/commands/demo', '^cli/demo/']),
     {
       name: 'declared-packages',
       severity: 'error',

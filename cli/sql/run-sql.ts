@@ -1,4 +1,5 @@
-// Runs the query of `quarry sql` and prints its rows: as a table for people, as JSON for programs.
+// Runs the query of `quarry sql` and prints its rows: as a table for people, as JSON or Arrow for programs.
+import { QuarryError } from '../../common/errors.ts'
 import { explainText, query as runQuery, rowToJson, distinctNames, type QueryResult } from '../../compute/index.ts'
 import { exitCodes } from '../output/errors.ts'
 import type { Output } from '../output/output.ts'
@@ -10,17 +11,21 @@ export interface SqlOptions {
   readonly fs?: string | undefined
   readonly user?: string | undefined
   readonly json?: boolean | undefined
+  readonly arrow?: boolean | undefined
   readonly explain?: boolean | undefined
 }
 
 /** Answers the exit code; failures other than Ctrl-C are thrown. */
 export async function runSql(text: string, options: SqlOptions): Promise<number> {
+  if (options.arrow && process.stdout.isTTY)
+    throw new QuarryError('INVALID_ARGUMENT', 'Arrow is bytes, not text for a terminal: send it to a file with > or to a program with |.')
   const streams = processStreams()
   try {
     const sql = text === '-' ? await readAll(streams.input()) : text
     await using fs = await connectShell(options)
     await using result = await runQuery(fs, sql, { signal: streams.signal })
-    if (options.json) await printJson(result, streams.out, options.explain ?? false)
+    if (options.arrow) await streams.out.write(await result.arrow())
+    else if (options.json) await printJson(result, streams.out, options.explain ?? false)
     else await printTable(result, streams.out, options.explain ?? false)
     await streams.out.flush()
     return exitCodes.ok

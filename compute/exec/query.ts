@@ -11,6 +11,7 @@ import { assert, must } from '../../common/assert.ts'
 import { Closer } from '../../common/closer.ts'
 import type { Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
+import { arrowBytesMax } from '../../common/limits.ts'
 import type { EngineOptions, SqlEngine } from '../executor/protocol.ts'
 import { sqlText } from '../executor/text.ts'
 import { writeFooterFile } from '../parquet/footer-file.ts'
@@ -23,6 +24,7 @@ import { pruneRowGroups } from '../plan/prune.ts'
 import { draftSplit, finishSplit, partsTable, splitTable, type SplitDraft, type SplitQuery } from '../plan/split.ts'
 import type { FragmentRunner } from '../service/fragment-client.ts'
 import { distinctNames, type Column, type Value } from '../values.ts'
+import { copyForArrow, parquetToArrow } from './arrow.ts'
 import type { Explain, ExplainFragment } from './explain.ts'
 import { runFragments } from './run-fragments.ts'
 import type { LocatedFile, TableFiles } from './source.ts'
@@ -59,14 +61,19 @@ export class QueryResult implements AsyncDisposable {
   /** What was done; `finalMs` runs up to the first rows. */
   readonly explain: Explain
   readonly #engine: SqlEngine
+  readonly #dir: string
   readonly #closer: Closer
   readonly #signal: AbortSignal | undefined
   #first: readonly (readonly Value[])[] | undefined
+  #taken = false
+  #closed = false
 
   constructor(parts: {
     columns: readonly Column[]
     explain: Explain
     engine: SqlEngine
+    /** The query's own directory, which its engine sees and close() removes. */
+    dir: string
     closer: Closer
     signal: AbortSignal | undefined
     first: readonly (readonly Value[])[] | undefined
@@ -74,6 +81,7 @@ export class QueryResult implements AsyncDisposable {
     this.columns = parts.columns
     this.explain = parts.explain
     this.#engine = parts.engine
+    this.#dir = parts.dir
     this.#closer = parts.closer
     this.#signal = parts.signal
     this.#first = parts.first
@@ -81,16 +89,19 @@ export class QueryResult implements AsyncDisposable {
 
   /** Rows as arrays, in batches of up to 2,048. Ends the result when it is read to its end or left. */
   async *batches(): AsyncGenerator<readonly (readonly Value[])[], void, undefined> {
+    this.#take()
     try {
       let batch = this.#first
       this.#first = undefined
       while (batch !== undefined) {
         yield batch
-        this.#signal?.throwIfAborted()
+        this.#checkOpen()
         batch = await this.#engine.next()
+        // What a closed engine answers is not the end of the rows.
+        this.#checkOpen()
       }
     } catch (error) {
-      this.#signal?.throwIfAborted()
+      this.#checkOpen()
       throw error
     } finally {
       await this.close()
@@ -112,8 +123,40 @@ export class QueryResult implements AsyncDisposable {
     return rows
   }
 
+  /**
+   * All rows as one Arrow IPC stream: the schema, record batches of up to 16,384 rows, the end. Names as of the rows' properties,
+   * but for a column whose name differs from another only in case, which gets _1. Types are those of the columns, except: HUGEINT
+   * and UHUGEINT are DECIMAL(38,0), and an error beyond its 38 digits; INTERVAL, TIME WITH TIME ZONE, UUID, ENUM, BIT and BIGNUM are
+   * text; arrays of fixed length are lists; TIMESTAMP_S has microseconds. The final SELECT runs once more for it. Fails with SQL
+   * for other types (UNION, VARIANT, ...) and beyond `bytesMax` bytes (default 512 MiB). Ends the result.
+   */
+  async arrow(options: { readonly bytesMax?: number | undefined } = {}): Promise<Uint8Array> {
+    this.#take()
+    try {
+      const file = path.join(this.#dir, 'result.parquet')
+      await this.#engine.run(copyForArrow(this.explain.finalSql, this.columns, file))
+      return await parquetToArrow(file, options.bytesMax ?? arrowBytesMax, this.#signal)
+    } catch (error) {
+      this.#checkOpen()
+      throw error
+    } finally {
+      await this.close()
+    }
+  }
+
+  #take(): void {
+    if (this.#taken) throw new QuarryError('CLOSED', 'The rows of this result were read already: run the query again.')
+    this.#taken = true
+  }
+
+  #checkOpen(): void {
+    this.#signal?.throwIfAborted()
+    if (this.#closed) throw new QuarryError('CLOSED', 'The result was closed before its rows were read: close it after the last one.')
+  }
+
   /** Idempotent. */
   close(): Promise<void> {
+    this.#closed = true
     return this.#closer.close()
   }
 
@@ -165,6 +208,7 @@ export async function runQuery(deps: QueryDeps, sql: string, options: QueryOptio
     return new QueryResult({
       columns,
       engine,
+      dir,
       closer,
       signal: options.signal,
       first,
