@@ -23,7 +23,7 @@ export function register(program: Command): void {
     .addOption(new Option('--fs <uri>', 'the cluster (default: $QUARRY_FS, else the embedded one)'))
     .addOption(new Option('--user <name>', 'who asks (default: $HADOOP_USER_NAME, else you)'))
     .addOption(new Option('--json', 'print an array of row objects'))
-    .addOption(new Option('--arrow', 'write an Arrow IPC stream instead of text').conflicts(['json', 'explain']))
+    .addOption(new Option('--arrow', 'write an Arrow IPC stream instead of text'))
     .addOption(new Option('--explain', 'also say how: fragments, nodes, bytes read locally and remotely, times'))
     .addHelpText('after', examples)
     .action(async (query: string, _options: SqlArguments, command: Command) => {

@@ -17,6 +17,9 @@ export interface SqlOptions {
 
 /** Answers the exit code; failures other than Ctrl-C are thrown. */
 export async function runSql(text: string, options: SqlOptions): Promise<number> {
+  // --json may stand before the command as well, where the parser of its options does not see it.
+  if (options.arrow && (options.json || options.explain))
+    throw new QuarryError('INVALID_ARGUMENT', '--arrow writes nothing but Arrow: leave out --json and --explain.')
   if (options.arrow && process.stdout.isTTY)
     throw new QuarryError('INVALID_ARGUMENT', 'Arrow is bytes, not text for a terminal: send it to a file with > or to a program with |.')
   const streams = processStreams()
