@@ -12,8 +12,6 @@ export const listingPageMax = 1000
 export const listingLocationsMax = 3000
 /** HDFS default dfs.replication.max. */
 export const replicationMax = 512
-/** Ids are numbers in JavaScript: anything at or above 2^53 would be rounded. */
-export const idMax = Number.MAX_SAFE_INTEGER
 /** The first inode id is the root's, as in HDFS. */
 export const rootInodeId = 16385
 /** Directory of trees that are deleted but not yet removed record by record; no path leads there. */

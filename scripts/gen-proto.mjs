@@ -70,7 +70,7 @@ const code = [
   '// @ts-nocheck',
   "import protobuf from 'protobufjs/minimal.js'",
   '',
-  '// 64-bit integers as JavaScript numbers: every id and length of the schema stays below 2^53 (common/limits.ts idMax).',
+  '// 64-bit integers as JavaScript numbers: every id and length of the schema stays below 2^53.',
   'protobuf.util.Long = null',
   'protobuf.configure()',
   '',
