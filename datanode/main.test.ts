@@ -504,7 +504,7 @@ describe('many streams', () => {
     )
     await Promise.all([...readers, ...writers])
     clearInterval(watch)
-    // 25 x 48 MiB were on offer at once. Both ends live in this process: a window of 8 MiB and a few packets for each stream.
+    // 25 x 48 MiB were on offer at once. Both ends live in this process: a window of 4 MiB and a few packets for each stream.
     expect(peak).toBeLessThan(25 * 30 * 1024 * 1024)
     for (let i = 0; i < 25; i += 8)
       expect((await readWhole(shared, poolId, { ...block, blockId: block.blockId + 1 + i }, 0, small.length)).equals(small)).toBe(true)

@@ -7,7 +7,7 @@ import { VirtualClock } from '../../common/testing/virtual-clock.ts'
 import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
 import type { WriteHeader, WriteReply } from '../../proto/ports.ts'
 import type { Placement } from './packet-receiver.ts'
-import { idleHeartbeatMs, runPipeline, stallMs, stallPerNodeMs, unackedMax } from './pipeline.ts'
+import { idleHeartbeatMs, packetsHeld, runPipeline, stallMs, stallPerNodeMs, unackedMax } from './pipeline.ts'
 import type { Downstream, IncomingPacket } from './pipeline.ts'
 import type { ReplicaWriter } from './replica.ts'
 
@@ -152,6 +152,7 @@ function start(options: { below?: boolean; stage?: WriteStage } = {}) {
     clock,
     log: silentLogger,
     uuid: 'node-own',
+    packetsHeld: () => unackedMax,
     openReplica: async () => replica,
     adopt: async () => void replica.done.push('adopt'),
     connect: () => below,
@@ -214,6 +215,10 @@ describe('a pipeline of one', () => {
     replica.evict()
     await running
     expect(replies).toEqual([{ setup: 0 }, { seqno: -1, statuses: [PipelineStatus.PIPELINE_ERROR] }])
+  })
+
+  it('shares what a node may hold among its streams, and leaves each enough to go on', () => {
+    expect([0, 1, 16, 17, 50, 128, 4096].map(packetsHeld)).toEqual([16, 16, 16, 15, 5, 2, 2])
   })
 
   it('takes no more packets than it may hold while the disk is slow', async () => {

@@ -54,6 +54,8 @@ export interface PipelinePorts {
   readonly log: Logger
   /** This node. */
   readonly uuid: string
+  /** Packets that this stream may hold now, of those not yet acknowledged. */
+  packetsHeld(): number
   openReplica(header: WriteHeader): Promise<ReplicaWriter>
   /** Makes a finished copy of an RBW replica ready for recovery (stage TRANSFER_RBW). */
   adopt(writer: ReplicaWriter): Promise<void>
@@ -65,8 +67,17 @@ export interface PipelinePorts {
   ): Promise<void>
 }
 
-/** Packets taken from the writer and not yet acknowledged: bounds what a stream holds when the disk or the next node is slow. */
+/** Packets taken from the writer and not yet acknowledged: bounds what one stream holds when the disk or the next node is slow. */
 export const unackedMax = 16
+/** The least that keeps a pipeline moving: one packet being written while the next arrives. */
+const unackedMin = 2
+/** Unacknowledged packets of all streams of a node, 256 MiB of full ones: many writers share what a few would have for themselves. */
+const unackedOfNodeMax = 256
+
+/** Packets that each of `streams` write streams of a node may hold. */
+export function packetsHeld(streams: number): number {
+  return Math.max(unackedMin, Math.min(unackedMax, Math.floor(unackedOfNodeMax / Math.max(1, streams))))
+}
 /** A node below that neither answers nor takes bytes for this long has failed; more for every node behind it, as HDFS does. */
 export const stallMs = 60_000
 export const stallPerNodeMs = 5_000
@@ -213,7 +224,8 @@ class PipelineStream {
         if (next.done) return
         await this.#take(next.value)
         if (next.value.packet.last) return
-        while (this.#entries.length >= unackedMax && !this.#failed) await new Promise<void>((resolve) => (this.#wakeReceiver = resolve))
+        while (this.#entries.length >= this.#ports.packetsHeld() && !this.#failed)
+          await new Promise<void>((resolve) => (this.#wakeReceiver = resolve))
       }
     } catch (thrown) {
       // Tell what is still to be told of the packets before, then this.

@@ -26,7 +26,7 @@ import type { BulkStream, Message } from '../../proto/transport/bulk-stream.ts'
 import { decodePacketParts, decodeWriteFrame } from '../../proto/transport/packet-codec.ts'
 import type { GrpcServer } from '../../proto/transport/server.ts'
 import { statusOf } from '../../proto/transport/status.ts'
-import { runPipeline } from '../core/pipeline.ts'
+import { packetsHeld, runPipeline } from '../core/pipeline.ts'
 import type { IncomingPacket } from '../core/pipeline.ts'
 import type { ReplicaWriter } from '../core/replica.ts'
 import { blockChecksum } from '../store/block-checksum.ts'
@@ -95,6 +95,7 @@ export class DatanodeService {
         clock: env.clock,
         log: env.log,
         uuid: store.datanodeUuid,
+        packetsHeld: () => packetsHeld(metrics.writers),
         openReplica: (asked) => this.#openReplica(asked),
         adopt: (writer) => store.adopt(writer),
         connect: (below) => connectDownstream(clients, header.targets[0]!.datanode as DatanodeId, below),

@@ -113,7 +113,7 @@ describe('readBlock', () => {
       for await (const message of client.readBlock({})) {
         if (received === 0) {
           await new Promise((resolve) => setTimeout(resolve, 300))
-          // The window (8 MiB), what is decoded ahead, and what waits in the sender's buffers.
+          // The window (4 MiB), what is decoded ahead, and what waits in the sender's buffers.
           expect(sent).toBeLessThan(24)
           expect(message.header?.visibleLength).toBe(64)
         }

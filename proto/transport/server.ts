@@ -15,7 +15,7 @@ import { serveBulk } from './bulk-server.ts'
 import type { BulkHandler } from './bulk-server.ts'
 
 /** Window of one stream: what a sender may have under way before the receiver has consumed anything. */
-export const streamWindowBytes = 8 * 1024 * 1024
+export const streamWindowBytes = 4 * 1024 * 1024
 /** Window of a whole connection; Node returns it as data arrives, so slow streams do not hold up fast ones. */
 export const sessionWindowBytes = 16 * 1024 * 1024
 /** One DATA frame carries a packet of the data plane; http2's default of 16 KiB would cut it into sixty-four. */
