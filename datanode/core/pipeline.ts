@@ -189,6 +189,8 @@ class PipelineStream {
   readonly #entries: Entry[] = []
   #wakeResponder: () => void = () => {}
   #wakeReceiver: () => void = () => {}
+  #evicted = false
+  #onEvicted: () => void = () => {}
   #receiving = true
   #failed = false
 
@@ -215,10 +217,13 @@ class PipelineStream {
   }
 
   async #receive(packets: AsyncIterator<IncomingPacket>): Promise<void> {
-    const evicted = this.#writer.evicted.then(() => 'evicted' as const)
+    void this.#writer.evicted.then(() => {
+      this.#evicted = true
+      this.#onEvicted()
+    })
     try {
       while (!this.#failed) {
-        const next = await Promise.race([this.#nextWithHeartbeats(packets), evicted])
+        const next = await this.#nextOrEvicted(packets)
         if (next === 'evicted')
           throw new QuarryError('REPLICA_STATE', `Another writer took over block ${this.#writer.blockId}, or it was deleted.`)
         if (next.done) return
@@ -231,6 +236,15 @@ class PipelineStream {
       // Tell what is still to be told of the packets before, then this.
       this.#push({ seqno: -1, packet: heartbeat, written: rejected(thrown), forwarded: false, internal: false, end: 0 })
     }
+  }
+
+  /** Not Promise.race: `evicted` outlives the packets, and what hangs on it would keep every one of them until the block ends. */
+  #nextOrEvicted(packets: AsyncIterator<IncomingPacket>): Promise<IteratorResult<IncomingPacket> | 'evicted'> {
+    if (this.#evicted) return Promise.resolve('evicted')
+    return new Promise((resolve, reject) => {
+      this.#onEvicted = () => resolve('evicted')
+      this.#nextWithHeartbeats(packets).then(resolve, reject)
+    })
   }
 
   /** The writer's next packet; while it is silent, the pipeline below is kept alive and watched. */
