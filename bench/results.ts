@@ -86,6 +86,11 @@ export function keepRows(rows: readonly Row[], facts: RunFacts): void {
   writeFileSync(pageFile, page(all))
 }
 
+/** Writes the page anew, after a profile was noted by hand. */
+export function renderPage(): void {
+  writeFileSync(pageFile, page(JSON.parse(readFileSync(dataFile, 'utf8')) as Stored[]))
+}
+
 const partOrder = ['ns', 'bulk', 'io', 'cli', 'cluster', 'million', 'memory']
 const order = (row: Stored): number => partOrder.indexOf(row.part)
 

@@ -13,7 +13,7 @@ import { memoryPart } from './parts/memory.ts'
 import { millionPart } from './parts/million.ts'
 import { bulkPart, namespacePart } from './parts/ns.ts'
 import type { Part } from './parts/part.ts'
-import { keepRows, rowLine } from './results.ts'
+import { keepRows, renderPage, rowLine } from './results.ts'
 import { HdfsKit } from './systems/hdfs.ts'
 
 const parts: Record<string, Part> = {
@@ -32,6 +32,7 @@ const usage = `usage: npm run bench:vs-hdfs -- [options]
   --only a,b      parts: ${Object.keys(parts).join(', ')}; default: all
   --rounds N      runs of each measurement, the median counts; default 3
   --dir DIR       directory on the disk to measure; default: the system's temporary directory
+  --page          only write RESULTS.md anew from results.json, where profiles of misses are noted by hand
   --quick         small sizes, one round, nothing written: tries the runner
 `
 
@@ -45,11 +46,13 @@ async function main(): Promise<void> {
       only: { type: 'string' },
       rounds: { type: 'string' },
       dir: { type: 'string' },
+      page: { type: 'boolean' },
       quick: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
   if (values.help) return void process.stdout.write(usage)
+  if (values.page) return renderPage()
   const place = values.peer ?? process.env['QUARRY_HDFS_PEER']
   if (place === undefined) throw new Error('where is the real HDFS? Give the directory of its kit with --peer DIR or QUARRY_HDFS_PEER.')
   const chosen = values.only?.split(',') ?? Object.keys(parts)
