@@ -285,6 +285,7 @@ describe('the operator', () => {
       .map((line) => JSON.parse(line) as { txid: number; op: string })
     expect(lines).toHaveLength(5)
     const [first] = lines
+    expect(first).toMatchObject({ txid: 1, op: 'format' })
     const after = await ok(['debug', 'edits', '--after', String(first?.txid), '--limit', '1'])
     expect((JSON.parse(after) as { txid: number }).txid).toBeGreaterThan(first?.txid ?? 0)
     expect(await quarry(['--user', 'nobody-special', 'debug', 'edits'])).toMatchObject({ code: 1, stdout: '' })
