@@ -1,4 +1,6 @@
 // History of the native wire. A peer with another number is refused with a clear error.
 //   1  first version: metadata calls, datanode session, data plane, fragments
+//   2  operators' calls (node states, balancer, open and corrupt files, replicas, checksum, backup), slow peers and bandwidth in
+//      the session, time taken in packet acks
 
-export const protocolVersion = 1
+export const protocolVersion = 2

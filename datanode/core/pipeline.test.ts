@@ -106,7 +106,7 @@ class FakeBelow implements Downstream {
   }
 
   ack(seqno: number, statuses: number[] = [0]): void {
-    this.replies.put({ body: 'ack', setup: null, ack: { seqno, statuses: statuses as PipelineStatus[], message: '' } })
+    this.replies.put({ body: 'ack', setup: null, ack: { seqno, statuses: statuses as PipelineStatus[], message: '', tookMs: [] } })
   }
 
   setup(status: PipelineStatus = PipelineStatus.PIPELINE_SUCCESS): void {

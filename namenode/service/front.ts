@@ -1,19 +1,17 @@
 // What every door of the namenode calls, whatever its wire: a context and a command in, one answer out. Commands of the namespace
 // go to the engine; those about the cluster are answered here.
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import type { CallContext, Command, FsStatsReply, Init, Method, Request } from '../../proto/ports.ts'
-import { mutations, SafeModeAction } from '../../proto/ports.ts'
+import type { CallContext, Command, FsStatsReply, Method } from '../../proto/ports.ts'
+import { mutations } from '../../proto/ports.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Done, Engine } from '../core/engine.ts'
 import type { NamespaceView } from '../core/model.ts'
-import { requireSuper } from '../core/permissions.ts'
 import { callerOf } from '../core/plan.ts'
 import type { EngineSettings } from '../core/plan.ts'
 import { CallCounters } from './call-counters.ts'
+import { clusterCalls, fsStatsOf } from './cluster-calls.ts'
 import type { Groups } from './groups.ts'
-
-/** Bad blocks that one call may name. */
-const badBlocksMax = 10_000
+import type { ServiceCalls } from './service-call.ts'
 
 /**
  * Calls of a writer in the middle of a file. A namenode that has just started refuses them until datanodes have reported; the
@@ -36,6 +34,8 @@ export interface FrontDeps {
   readonly settings: EngineSettings
   readonly groups: Groups
   readonly clusterId: string
+  /** Calls that are neither the namespace's nor about the cluster, such as backups. */
+  readonly calls?: ServiceCalls
 }
 
 /** Calls by which a writer ends what it has begun; a drain still takes them. */
@@ -57,6 +57,7 @@ export class Front {
   readonly #cluster: BlockManager
   readonly #view: NamespaceView
   readonly #settings: EngineSettings
+  readonly #calls: ServiceCalls
   #draining = false
 
   constructor(deps: FrontDeps) {
@@ -67,6 +68,7 @@ export class Front {
     this.groups = deps.groups
     this.clusterId = deps.clusterId
     this.poolId = deps.settings.poolId
+    this.#calls = { ...clusterCalls(deps), ...deps.calls }
   }
 
   /** From now on nothing new begins: queries go on, and what it takes to close a file that is open. */
@@ -85,22 +87,19 @@ export class Front {
     if (this.#draining && mutations.has(command.method) && !finishing.has(command.method)) {
       return finish(new QuarryError('RETRY_LATER', 'The namenode is stopping. Try again when it is back.'), {})
     }
-    switch (command.method) {
-      case 'getFsStats':
-      case 'getDatanodeReport':
-      case 'setSafeMode':
-      case 'reportBadBlocks': {
-        let reply: object
-        try {
-          reply = this.#clusterCall(context, command)
-        } catch (error) {
-          return finish(toQuarryError(error), {})
-        }
-        return finish(undefined, reply)
-      }
-      default:
-        this.#engine.submitCallback(context, command, finish)
+    const handle = this.#calls[command.method]
+    if (handle === undefined) return this.#engine.submitCallback(context, command, finish)
+    let reply: object | Promise<object>
+    try {
+      reply = handle({ context, caller: callerOf(context, this.#settings) }, command.request as never)
+    } catch (error) {
+      return finish(toQuarryError(error), {})
     }
+    if (!(reply instanceof Promise)) return finish(undefined, reply)
+    void reply.then(
+      (value) => finish(undefined, value),
+      (error: unknown) => finish(toQuarryError(error), {}),
+    )
   }
 
   /** What must be known before calls of a user can be decided; undefined when it is. The superuser passes every check anyway. */
@@ -118,55 +117,6 @@ export class Front {
   }
 
   fsStats(): FsStatsReply {
-    const counts = this.#cluster.counts()
-    const records = this.#view.counters()
-    const safeMode = this.#cluster.safeMode()
-    return {
-      ...this.#cluster.capacity(),
-      underReplicated: counts.underReplicated,
-      corruptBlocks: counts.corruptBlocks,
-      missingBlocks: counts.missingBlocks,
-      missingBlocksOneReplica: counts.missingSingle,
-      pendingDeletion: counts.pendingDeletion,
-      highestPriorityLowRedundancy: counts.mostUrgent,
-      files: records.files,
-      directories: records.directories,
-      blocks: records.blocks,
-      safeMode: safeMode.on,
-      safeModeReason: safeMode.reason,
-      lastTxid: records.lastTxid,
-    }
-  }
-
-  #clusterCall(
-    context: CallContext,
-    command: Extract<Command, { method: 'getFsStats' | 'getDatanodeReport' | 'setSafeMode' | 'reportBadBlocks' }>,
-  ): object {
-    switch (command.method) {
-      case 'getFsStats':
-        return this.fsStats()
-      case 'getDatanodeReport':
-        return { datanodes: this.#cluster.datanodes(command.request.filter) }
-      case 'setSafeMode':
-        return this.#setSafeMode(context, command.request)
-      case 'reportBadBlocks':
-        return this.#reportBadBlocks(command.request)
-      default:
-        return command satisfies never
-    }
-  }
-
-  #setSafeMode(context: CallContext, request: Request<'setSafeMode'>): Init<{ on: boolean; reason: string }> {
-    if (request.action !== SafeModeAction.SAFE_MODE_GET) requireSuper(callerOf(context, this.#settings))
-    return this.#cluster.setSafeMode(request.action)
-  }
-
-  #reportBadBlocks(request: Request<'reportBadBlocks'>): object {
-    if (request.blocks.length > badBlocksMax)
-      throw new QuarryError('INVALID_ARGUMENT', `One call may report at most ${badBlocksMax} bad blocks, not ${request.blocks.length}.`)
-    for (const { block, datanodeUuid, storageUuid } of request.blocks) {
-      if (block) this.#cluster.reportBad(datanodeUuid, storageUuid, block)
-    }
-    return {}
+    return fsStatsOf(this.#cluster, this.#view)
   }
 }

@@ -366,6 +366,7 @@ StorageReport.prototype.dfsUsed = 0
 StorageReport.prototype.remaining = 0
 StorageReport.prototype.blocks = 0
 StorageReport.prototype.failed = false
+StorageReport.prototype.failure = ''
 function encodeStorageReport(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.storageUuid != null && own.call(m, 'storageUuid')) w.uint32(10).string(m.storageUuid)
@@ -375,6 +376,7 @@ function encodeStorageReport(m, w, depth = 0) {
   if (m.remaining != null && own.call(m, 'remaining')) w.uint32(40).int64(m.remaining)
   if (m.blocks != null && own.call(m, 'blocks')) w.uint32(48).int64(m.blocks)
   if (m.failed != null && own.call(m, 'failed')) w.uint32(56).bool(m.failed)
+  if (m.failure != null && own.call(m, 'failure')) w.uint32(66).string(m.failure)
   return w
 }
 function decodeStorageReport(r, length, depth = 0) {
@@ -394,6 +396,7 @@ function decodeStorageReport(r, length, depth = 0) {
       case 5: m.remaining = read64(r, int64); break
       case 6: m.blocks = read64(r, int64); break
       case 7: m.failed = r.bool(); break
+      case 8: m.failure = r.string(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -602,6 +605,11 @@ Call.prototype.setTimes = null
 Call.prototype.setQuota = null
 Call.prototype.setSafeMode = null
 Call.prototype.reportBadBlocks = null
+Call.prototype.setNodeState = null
+Call.prototype.refreshNodes = null
+Call.prototype.setBalancerBandwidth = null
+Call.prototype.moveReplicas = null
+Call.prototype.replicateBlocks = null
 Call.prototype.getFileInfo = null
 Call.prototype.getListing = null
 Call.prototype.getBlockLocations = null
@@ -612,7 +620,16 @@ Call.prototype.getDatanodeReport = null
 Call.prototype.checkAccess = null
 Call.prototype.isFileClosed = null
 Call.prototype.getEdits = null
-Object.defineProperty(Call.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits"]) })
+Call.prototype.metasave = null
+Call.prototype.listOpenFiles = null
+Call.prototype.listCorruptFiles = null
+Call.prototype.getReplicas = null
+Call.prototype.getNodeBlocks = null
+Call.prototype.namespaceChecksum = null
+Call.prototype.beginBackup = null
+Call.prototype.readBackup = null
+Call.prototype.endBackup = null
+Object.defineProperty(Call.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]) })
 function encodeCall(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.id != null && own.call(m, 'id')) w.uint32(8).uint32(m.id)
@@ -641,6 +658,11 @@ function encodeCall(m, w, depth = 0) {
   if (m.setQuota != null && own.call(m, 'setQuota')) encodeSetQuotaRequest(m.setQuota, w.uint32(250).fork(), depth + 1).ldelim()
   if (m.setSafeMode != null && own.call(m, 'setSafeMode')) encodeSetSafeModeRequest(m.setSafeMode, w.uint32(258).fork(), depth + 1).ldelim()
   if (m.reportBadBlocks != null && own.call(m, 'reportBadBlocks')) encodeReportBadBlocksRequest(m.reportBadBlocks, w.uint32(266).fork(), depth + 1).ldelim()
+  if (m.setNodeState != null && own.call(m, 'setNodeState')) encodeSetNodeStateRequest(m.setNodeState, w.uint32(274).fork(), depth + 1).ldelim()
+  if (m.refreshNodes != null && own.call(m, 'refreshNodes')) encodeRefreshNodesRequest(m.refreshNodes, w.uint32(282).fork(), depth + 1).ldelim()
+  if (m.setBalancerBandwidth != null && own.call(m, 'setBalancerBandwidth')) encodeSetBalancerBandwidthRequest(m.setBalancerBandwidth, w.uint32(290).fork(), depth + 1).ldelim()
+  if (m.moveReplicas != null && own.call(m, 'moveReplicas')) encodeMoveReplicasRequest(m.moveReplicas, w.uint32(298).fork(), depth + 1).ldelim()
+  if (m.replicateBlocks != null && own.call(m, 'replicateBlocks')) encodeReplicateBlocksRequest(m.replicateBlocks, w.uint32(306).fork(), depth + 1).ldelim()
   if (m.getFileInfo != null && own.call(m, 'getFileInfo')) encodeGetFileInfoRequest(m.getFileInfo, w.uint32(402).fork(), depth + 1).ldelim()
   if (m.getListing != null && own.call(m, 'getListing')) encodeGetListingRequest(m.getListing, w.uint32(410).fork(), depth + 1).ldelim()
   if (m.getBlockLocations != null && own.call(m, 'getBlockLocations')) encodeGetBlockLocationsRequest(m.getBlockLocations, w.uint32(418).fork(), depth + 1).ldelim()
@@ -651,6 +673,15 @@ function encodeCall(m, w, depth = 0) {
   if (m.checkAccess != null && own.call(m, 'checkAccess')) encodeCheckAccessRequest(m.checkAccess, w.uint32(458).fork(), depth + 1).ldelim()
   if (m.isFileClosed != null && own.call(m, 'isFileClosed')) encodeIsFileClosedRequest(m.isFileClosed, w.uint32(466).fork(), depth + 1).ldelim()
   if (m.getEdits != null && own.call(m, 'getEdits')) encodeGetEditsRequest(m.getEdits, w.uint32(474).fork(), depth + 1).ldelim()
+  if (m.metasave != null && own.call(m, 'metasave')) encodeMetasaveRequest(m.metasave, w.uint32(482).fork(), depth + 1).ldelim()
+  if (m.listOpenFiles != null && own.call(m, 'listOpenFiles')) encodeListOpenFilesRequest(m.listOpenFiles, w.uint32(490).fork(), depth + 1).ldelim()
+  if (m.listCorruptFiles != null && own.call(m, 'listCorruptFiles')) encodeListCorruptFilesRequest(m.listCorruptFiles, w.uint32(498).fork(), depth + 1).ldelim()
+  if (m.getReplicas != null && own.call(m, 'getReplicas')) encodeGetReplicasRequest(m.getReplicas, w.uint32(506).fork(), depth + 1).ldelim()
+  if (m.getNodeBlocks != null && own.call(m, 'getNodeBlocks')) encodeGetNodeBlocksRequest(m.getNodeBlocks, w.uint32(514).fork(), depth + 1).ldelim()
+  if (m.namespaceChecksum != null && own.call(m, 'namespaceChecksum')) encodeNamespaceChecksumRequest(m.namespaceChecksum, w.uint32(522).fork(), depth + 1).ldelim()
+  if (m.beginBackup != null && own.call(m, 'beginBackup')) encodeBeginBackupRequest(m.beginBackup, w.uint32(530).fork(), depth + 1).ldelim()
+  if (m.readBackup != null && own.call(m, 'readBackup')) encodeReadBackupRequest(m.readBackup, w.uint32(538).fork(), depth + 1).ldelim()
+  if (m.endBackup != null && own.call(m, 'endBackup')) encodeEndBackupRequest(m.endBackup, w.uint32(546).fork(), depth + 1).ldelim()
   return w
 }
 function decodeCall(r, length, depth = 0) {
@@ -689,6 +720,11 @@ function decodeCall(r, length, depth = 0) {
       case 31: m.setQuota = decodeSetQuotaRequest(r, r.uint32(), depth + 1); break
       case 32: m.setSafeMode = decodeSetSafeModeRequest(r, r.uint32(), depth + 1); break
       case 33: m.reportBadBlocks = decodeReportBadBlocksRequest(r, r.uint32(), depth + 1); break
+      case 34: m.setNodeState = decodeSetNodeStateRequest(r, r.uint32(), depth + 1); break
+      case 35: m.refreshNodes = decodeRefreshNodesRequest(r, r.uint32(), depth + 1); break
+      case 36: m.setBalancerBandwidth = decodeSetBalancerBandwidthRequest(r, r.uint32(), depth + 1); break
+      case 37: m.moveReplicas = decodeMoveReplicasRequest(r, r.uint32(), depth + 1); break
+      case 38: m.replicateBlocks = decodeReplicateBlocksRequest(r, r.uint32(), depth + 1); break
       case 50: m.getFileInfo = decodeGetFileInfoRequest(r, r.uint32(), depth + 1); break
       case 51: m.getListing = decodeGetListingRequest(r, r.uint32(), depth + 1); break
       case 52: m.getBlockLocations = decodeGetBlockLocationsRequest(r, r.uint32(), depth + 1); break
@@ -699,6 +735,15 @@ function decodeCall(r, length, depth = 0) {
       case 57: m.checkAccess = decodeCheckAccessRequest(r, r.uint32(), depth + 1); break
       case 58: m.isFileClosed = decodeIsFileClosedRequest(r, r.uint32(), depth + 1); break
       case 59: m.getEdits = decodeGetEditsRequest(r, r.uint32(), depth + 1); break
+      case 60: m.metasave = decodeMetasaveRequest(r, r.uint32(), depth + 1); break
+      case 61: m.listOpenFiles = decodeListOpenFilesRequest(r, r.uint32(), depth + 1); break
+      case 62: m.listCorruptFiles = decodeListCorruptFilesRequest(r, r.uint32(), depth + 1); break
+      case 63: m.getReplicas = decodeGetReplicasRequest(r, r.uint32(), depth + 1); break
+      case 64: m.getNodeBlocks = decodeGetNodeBlocksRequest(r, r.uint32(), depth + 1); break
+      case 65: m.namespaceChecksum = decodeNamespaceChecksumRequest(r, r.uint32(), depth + 1); break
+      case 66: m.beginBackup = decodeBeginBackupRequest(r, r.uint32(), depth + 1); break
+      case 67: m.readBackup = decodeReadBackupRequest(r, r.uint32(), depth + 1); break
+      case 68: m.endBackup = decodeEndBackupRequest(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -735,6 +780,11 @@ Reply.prototype.setTimes = null
 Reply.prototype.setQuota = null
 Reply.prototype.setSafeMode = null
 Reply.prototype.reportBadBlocks = null
+Reply.prototype.setNodeState = null
+Reply.prototype.refreshNodes = null
+Reply.prototype.setBalancerBandwidth = null
+Reply.prototype.moveReplicas = null
+Reply.prototype.replicateBlocks = null
 Reply.prototype.getFileInfo = null
 Reply.prototype.getListing = null
 Reply.prototype.getBlockLocations = null
@@ -745,7 +795,16 @@ Reply.prototype.getDatanodeReport = null
 Reply.prototype.checkAccess = null
 Reply.prototype.isFileClosed = null
 Reply.prototype.getEdits = null
-Object.defineProperty(Reply.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits"]) })
+Reply.prototype.metasave = null
+Reply.prototype.listOpenFiles = null
+Reply.prototype.listCorruptFiles = null
+Reply.prototype.getReplicas = null
+Reply.prototype.getNodeBlocks = null
+Reply.prototype.namespaceChecksum = null
+Reply.prototype.beginBackup = null
+Reply.prototype.readBackup = null
+Reply.prototype.endBackup = null
+Object.defineProperty(Reply.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]) })
 function encodeReply(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.id != null && own.call(m, 'id')) w.uint32(8).uint32(m.id)
@@ -774,6 +833,11 @@ function encodeReply(m, w, depth = 0) {
   if (m.setQuota != null && own.call(m, 'setQuota')) encodeEmptyReply(m.setQuota, w.uint32(250).fork(), depth + 1).ldelim()
   if (m.setSafeMode != null && own.call(m, 'setSafeMode')) encodeSafeModeReply(m.setSafeMode, w.uint32(258).fork(), depth + 1).ldelim()
   if (m.reportBadBlocks != null && own.call(m, 'reportBadBlocks')) encodeEmptyReply(m.reportBadBlocks, w.uint32(266).fork(), depth + 1).ldelim()
+  if (m.setNodeState != null && own.call(m, 'setNodeState')) encodeNodeStateReply(m.setNodeState, w.uint32(274).fork(), depth + 1).ldelim()
+  if (m.refreshNodes != null && own.call(m, 'refreshNodes')) encodeEmptyReply(m.refreshNodes, w.uint32(282).fork(), depth + 1).ldelim()
+  if (m.setBalancerBandwidth != null && own.call(m, 'setBalancerBandwidth')) encodeEmptyReply(m.setBalancerBandwidth, w.uint32(290).fork(), depth + 1).ldelim()
+  if (m.moveReplicas != null && own.call(m, 'moveReplicas')) encodeMoveReplicasReply(m.moveReplicas, w.uint32(298).fork(), depth + 1).ldelim()
+  if (m.replicateBlocks != null && own.call(m, 'replicateBlocks')) encodeEmptyReply(m.replicateBlocks, w.uint32(306).fork(), depth + 1).ldelim()
   if (m.getFileInfo != null && own.call(m, 'getFileInfo')) encodeFileStatusReply(m.getFileInfo, w.uint32(402).fork(), depth + 1).ldelim()
   if (m.getListing != null && own.call(m, 'getListing')) encodeListingReply(m.getListing, w.uint32(410).fork(), depth + 1).ldelim()
   if (m.getBlockLocations != null && own.call(m, 'getBlockLocations')) encodeLocatedBlocksReply(m.getBlockLocations, w.uint32(418).fork(), depth + 1).ldelim()
@@ -784,6 +848,15 @@ function encodeReply(m, w, depth = 0) {
   if (m.checkAccess != null && own.call(m, 'checkAccess')) encodeEmptyReply(m.checkAccess, w.uint32(458).fork(), depth + 1).ldelim()
   if (m.isFileClosed != null && own.call(m, 'isFileClosed')) encodeBoolReply(m.isFileClosed, w.uint32(466).fork(), depth + 1).ldelim()
   if (m.getEdits != null && own.call(m, 'getEdits')) encodeEditsReply(m.getEdits, w.uint32(474).fork(), depth + 1).ldelim()
+  if (m.metasave != null && own.call(m, 'metasave')) encodeMetasaveReply(m.metasave, w.uint32(482).fork(), depth + 1).ldelim()
+  if (m.listOpenFiles != null && own.call(m, 'listOpenFiles')) encodeOpenFilesReply(m.listOpenFiles, w.uint32(490).fork(), depth + 1).ldelim()
+  if (m.listCorruptFiles != null && own.call(m, 'listCorruptFiles')) encodeCorruptFilesReply(m.listCorruptFiles, w.uint32(498).fork(), depth + 1).ldelim()
+  if (m.getReplicas != null && own.call(m, 'getReplicas')) encodeReplicasReply(m.getReplicas, w.uint32(506).fork(), depth + 1).ldelim()
+  if (m.getNodeBlocks != null && own.call(m, 'getNodeBlocks')) encodeNodeBlocksReply(m.getNodeBlocks, w.uint32(514).fork(), depth + 1).ldelim()
+  if (m.namespaceChecksum != null && own.call(m, 'namespaceChecksum')) encodeNamespaceChecksumReply(m.namespaceChecksum, w.uint32(522).fork(), depth + 1).ldelim()
+  if (m.beginBackup != null && own.call(m, 'beginBackup')) encodeBackupReply(m.beginBackup, w.uint32(530).fork(), depth + 1).ldelim()
+  if (m.readBackup != null && own.call(m, 'readBackup')) encodeBackupPartReply(m.readBackup, w.uint32(538).fork(), depth + 1).ldelim()
+  if (m.endBackup != null && own.call(m, 'endBackup')) encodeEmptyReply(m.endBackup, w.uint32(546).fork(), depth + 1).ldelim()
   return w
 }
 function decodeReply(r, length, depth = 0) {
@@ -822,6 +895,11 @@ function decodeReply(r, length, depth = 0) {
       case 31: m.setQuota = decodeEmptyReply(r, r.uint32(), depth + 1); break
       case 32: m.setSafeMode = decodeSafeModeReply(r, r.uint32(), depth + 1); break
       case 33: m.reportBadBlocks = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 34: m.setNodeState = decodeNodeStateReply(r, r.uint32(), depth + 1); break
+      case 35: m.refreshNodes = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 36: m.setBalancerBandwidth = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 37: m.moveReplicas = decodeMoveReplicasReply(r, r.uint32(), depth + 1); break
+      case 38: m.replicateBlocks = decodeEmptyReply(r, r.uint32(), depth + 1); break
       case 50: m.getFileInfo = decodeFileStatusReply(r, r.uint32(), depth + 1); break
       case 51: m.getListing = decodeListingReply(r, r.uint32(), depth + 1); break
       case 52: m.getBlockLocations = decodeLocatedBlocksReply(r, r.uint32(), depth + 1); break
@@ -832,6 +910,15 @@ function decodeReply(r, length, depth = 0) {
       case 57: m.checkAccess = decodeEmptyReply(r, r.uint32(), depth + 1); break
       case 58: m.isFileClosed = decodeBoolReply(r, r.uint32(), depth + 1); break
       case 59: m.getEdits = decodeEditsReply(r, r.uint32(), depth + 1); break
+      case 60: m.metasave = decodeMetasaveReply(r, r.uint32(), depth + 1); break
+      case 61: m.listOpenFiles = decodeOpenFilesReply(r, r.uint32(), depth + 1); break
+      case 62: m.listCorruptFiles = decodeCorruptFilesReply(r, r.uint32(), depth + 1); break
+      case 63: m.getReplicas = decodeReplicasReply(r, r.uint32(), depth + 1); break
+      case 64: m.getNodeBlocks = decodeNodeBlocksReply(r, r.uint32(), depth + 1); break
+      case 65: m.namespaceChecksum = decodeNamespaceChecksumReply(r, r.uint32(), depth + 1); break
+      case 66: m.beginBackup = decodeBackupReply(r, r.uint32(), depth + 1); break
+      case 67: m.readBackup = decodeBackupPartReply(r, r.uint32(), depth + 1); break
+      case 68: m.endBackup = decodeEmptyReply(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1867,6 +1954,258 @@ function decodeReportBadBlocksRequest(r, length, depth = 0) {
   return m
 }
 
+function SetNodeStateRequest() {
+  this.nodes = []
+}
+SetNodeStateRequest.prototype.action = 0
+SetNodeStateRequest.prototype.maintenanceUntilMs = 0
+function encodeSetNodeStateRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.nodes != null && m.nodes.length) {
+    for (let i = 0; i < m.nodes.length; i++) w.uint32(10).string(m.nodes[i])
+  }
+  if (m.action != null && own.call(m, 'action')) w.uint32(16).int32(m.action)
+  if (m.maintenanceUntilMs != null && own.call(m, 'maintenanceUntilMs')) w.uint32(24).int64(m.maintenanceUntilMs)
+  return w
+}
+function decodeSetNodeStateRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SetNodeStateRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.nodes.push(r.string()); break
+      case 2: m.action = r.int32(); break
+      case 3: m.maintenanceUntilMs = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function NodeStateReply() {
+  this.datanodes = []
+}
+function encodeNodeStateReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.datanodes != null && m.datanodes.length) {
+    for (let i = 0; i < m.datanodes.length; i++) encodeDatanodeReport(m.datanodes[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeNodeStateReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NodeStateReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.datanodes.push(decodeDatanodeReport(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function RefreshNodesRequest() {
+}
+function encodeRefreshNodesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeRefreshNodesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RefreshNodesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SetBalancerBandwidthRequest() {
+}
+SetBalancerBandwidthRequest.prototype.bytesPerSecond = 0
+function encodeSetBalancerBandwidthRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.bytesPerSecond != null && own.call(m, 'bytesPerSecond')) w.uint32(8).int64(m.bytesPerSecond)
+  return w
+}
+function decodeSetBalancerBandwidthRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SetBalancerBandwidthRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.bytesPerSecond = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ReplicaMove() {
+}
+ReplicaMove.prototype.block = null
+ReplicaMove.prototype.source = ''
+ReplicaMove.prototype.target = ''
+function encodeReplicaMove(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.block != null && own.call(m, 'block')) encodeBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.source != null && own.call(m, 'source')) w.uint32(18).string(m.source)
+  if (m.target != null && own.call(m, 'target')) w.uint32(26).string(m.target)
+  return w
+}
+function decodeReplicaMove(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicaMove()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
+      case 2: m.source = r.string(); break
+      case 3: m.target = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function MoveReplicasRequest() {
+  this.moves = []
+}
+function encodeMoveReplicasRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.moves != null && m.moves.length) {
+    for (let i = 0; i < m.moves.length; i++) encodeReplicaMove(m.moves[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeMoveReplicasRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new MoveReplicasRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.moves.push(decodeReplicaMove(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function MoveReplicasReply() {
+  this.refused = []
+}
+MoveReplicasReply.prototype.pending = 0
+MoveReplicasReply.prototype.movedBlocks = 0
+MoveReplicasReply.prototype.movedBytes = 0
+MoveReplicasReply.prototype.failed = 0
+function encodeMoveReplicasReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.refused != null && m.refused.length) {
+    for (let i = 0; i < m.refused.length; i++) w.uint32(10).string(m.refused[i])
+  }
+  if (m.pending != null && own.call(m, 'pending')) w.uint32(16).uint32(m.pending)
+  if (m.movedBlocks != null && own.call(m, 'movedBlocks')) w.uint32(24).int64(m.movedBlocks)
+  if (m.movedBytes != null && own.call(m, 'movedBytes')) w.uint32(32).int64(m.movedBytes)
+  if (m.failed != null && own.call(m, 'failed')) w.uint32(40).uint32(m.failed)
+  return w
+}
+function decodeMoveReplicasReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new MoveReplicasReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.refused.push(r.string()); break
+      case 2: m.pending = r.uint32(); break
+      case 3: m.movedBlocks = read64(r, int64); break
+      case 4: m.movedBytes = read64(r, int64); break
+      case 5: m.failed = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ReplicateBlocksRequest() {
+  this.blockIds = []
+}
+function encodeReplicateBlocksRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blockIds != null && m.blockIds.length) {
+    w.uint32(10).fork()
+    for (let i = 0; i < m.blockIds.length; i++) w.int64(m.blockIds[i])
+    w.ldelim()
+  }
+  return w
+}
+function decodeReplicateBlocksRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicateBlocksRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1:
+        if ((t & 7) === 2) m.blockIds = packed(r, m.blockIds, Reader.prototype.int64)
+        else m.blockIds.push(read64(r, int64))
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
 function GetFileInfoRequest() {
 }
 GetFileInfoRequest.prototype.path = ''
@@ -2451,6 +2790,11 @@ DatanodeReport.prototype.lastContactMs = 0
 DatanodeReport.prototype.lastBlockReportMs = 0
 DatanodeReport.prototype.blocks = 0
 DatanodeReport.prototype.softwareVersion = ''
+DatanodeReport.prototype.maintenanceUntilMs = 0
+DatanodeReport.prototype.failedVolumes = 0
+DatanodeReport.prototype.blocksToLeave = 0
+DatanodeReport.prototype.slow = false
+DatanodeReport.prototype.slowLatencyMs = 0
 function encodeDatanodeReport(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.datanode != null && own.call(m, 'datanode')) encodeDatanodeId(m.datanode, w.uint32(10).fork(), depth + 1).ldelim()
@@ -2469,6 +2813,11 @@ function encodeDatanodeReport(m, w, depth = 0) {
   if (m.lastBlockReportMs != null && own.call(m, 'lastBlockReportMs')) w.uint32(96).int64(m.lastBlockReportMs)
   if (m.blocks != null && own.call(m, 'blocks')) w.uint32(104).int64(m.blocks)
   if (m.softwareVersion != null && own.call(m, 'softwareVersion')) w.uint32(114).string(m.softwareVersion)
+  if (m.maintenanceUntilMs != null && own.call(m, 'maintenanceUntilMs')) w.uint32(120).int64(m.maintenanceUntilMs)
+  if (m.failedVolumes != null && own.call(m, 'failedVolumes')) w.uint32(128).uint32(m.failedVolumes)
+  if (m.blocksToLeave != null && own.call(m, 'blocksToLeave')) w.uint32(136).int64(m.blocksToLeave)
+  if (m.slow != null && own.call(m, 'slow')) w.uint32(144).bool(m.slow)
+  if (m.slowLatencyMs != null && own.call(m, 'slowLatencyMs')) w.uint32(152).uint32(m.slowLatencyMs)
   return w
 }
 function decodeDatanodeReport(r, length, depth = 0) {
@@ -2495,6 +2844,11 @@ function decodeDatanodeReport(r, length, depth = 0) {
       case 12: m.lastBlockReportMs = read64(r, int64); break
       case 13: m.blocks = read64(r, int64); break
       case 14: m.softwareVersion = r.string(); break
+      case 15: m.maintenanceUntilMs = read64(r, int64); break
+      case 16: m.failedVolumes = r.uint32(); break
+      case 17: m.blocksToLeave = read64(r, int64); break
+      case 18: m.slow = r.bool(); break
+      case 19: m.slowLatencyMs = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2690,6 +3044,742 @@ function decodeEditsReply(r, length, depth = 0) {
   return m
 }
 
+function MetasaveRequest() {
+}
+MetasaveRequest.prototype.filename = ''
+function encodeMetasaveRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.filename != null && own.call(m, 'filename')) w.uint32(10).string(m.filename)
+  return w
+}
+function decodeMetasaveRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new MetasaveRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.filename = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function MetasaveReply() {
+}
+MetasaveReply.prototype.path = ''
+function encodeMetasaveReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeMetasaveReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new MetasaveReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ListOpenFilesRequest() {
+}
+ListOpenFilesRequest.prototype.afterFileId = 0
+ListOpenFilesRequest.prototype.path = ''
+ListOpenFilesRequest.prototype.blockingDecommission = false
+ListOpenFilesRequest.prototype.limit = 0
+function encodeListOpenFilesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.afterFileId != null && own.call(m, 'afterFileId')) w.uint32(8).int64(m.afterFileId)
+  if (m.path != null && own.call(m, 'path')) w.uint32(18).string(m.path)
+  if (m.blockingDecommission != null && own.call(m, 'blockingDecommission')) w.uint32(24).bool(m.blockingDecommission)
+  if (m.limit != null && own.call(m, 'limit')) w.uint32(32).uint32(m.limit)
+  return w
+}
+function decodeListOpenFilesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ListOpenFilesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.afterFileId = read64(r, int64); break
+      case 2: m.path = r.string(); break
+      case 3: m.blockingDecommission = r.bool(); break
+      case 4: m.limit = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function OpenFile() {
+}
+OpenFile.prototype.fileId = 0
+OpenFile.prototype.path = ''
+OpenFile.prototype.holder = ''
+OpenFile.prototype.client = ''
+OpenFile.prototype.renewedMs = 0
+function encodeOpenFile(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(8).int64(m.fileId)
+  if (m.path != null && own.call(m, 'path')) w.uint32(18).string(m.path)
+  if (m.holder != null && own.call(m, 'holder')) w.uint32(26).string(m.holder)
+  if (m.client != null && own.call(m, 'client')) w.uint32(34).string(m.client)
+  if (m.renewedMs != null && own.call(m, 'renewedMs')) w.uint32(40).int64(m.renewedMs)
+  return w
+}
+function decodeOpenFile(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpenFile()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.fileId = read64(r, int64); break
+      case 2: m.path = r.string(); break
+      case 3: m.holder = r.string(); break
+      case 4: m.client = r.string(); break
+      case 5: m.renewedMs = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function OpenFilesReply() {
+  this.files = []
+}
+OpenFilesReply.prototype.more = false
+function encodeOpenFilesReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.files != null && m.files.length) {
+    for (let i = 0; i < m.files.length; i++) encodeOpenFile(m.files[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  if (m.more != null && own.call(m, 'more')) w.uint32(16).bool(m.more)
+  return w
+}
+function decodeOpenFilesReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpenFilesReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.files.push(decodeOpenFile(r, r.uint32(), depth + 1)); break
+      case 2: m.more = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ListCorruptFilesRequest() {
+}
+ListCorruptFilesRequest.prototype.path = ''
+ListCorruptFilesRequest.prototype.afterBlockId = 0
+function encodeListCorruptFilesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.afterBlockId != null && own.call(m, 'afterBlockId')) w.uint32(16).int64(m.afterBlockId)
+  return w
+}
+function decodeListCorruptFilesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ListCorruptFilesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.afterBlockId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function CorruptFile() {
+}
+CorruptFile.prototype.blockId = 0
+CorruptFile.prototype.path = ''
+function encodeCorruptFile(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blockId != null && own.call(m, 'blockId')) w.uint32(8).int64(m.blockId)
+  if (m.path != null && own.call(m, 'path')) w.uint32(18).string(m.path)
+  return w
+}
+function decodeCorruptFile(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CorruptFile()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blockId = read64(r, int64); break
+      case 2: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function CorruptFilesReply() {
+  this.files = []
+}
+CorruptFilesReply.prototype.lastBlockId = 0
+CorruptFilesReply.prototype.more = false
+function encodeCorruptFilesReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.files != null && m.files.length) {
+    for (let i = 0; i < m.files.length; i++) encodeCorruptFile(m.files[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  if (m.lastBlockId != null && own.call(m, 'lastBlockId')) w.uint32(16).int64(m.lastBlockId)
+  if (m.more != null && own.call(m, 'more')) w.uint32(24).bool(m.more)
+  return w
+}
+function decodeCorruptFilesReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CorruptFilesReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.files.push(decodeCorruptFile(r, r.uint32(), depth + 1)); break
+      case 2: m.lastBlockId = read64(r, int64); break
+      case 3: m.more = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetReplicasRequest() {
+  this.blockIds = []
+}
+function encodeGetReplicasRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blockIds != null && m.blockIds.length) {
+    w.uint32(10).fork()
+    for (let i = 0; i < m.blockIds.length; i++) w.int64(m.blockIds[i])
+    w.ldelim()
+  }
+  return w
+}
+function decodeGetReplicasRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetReplicasRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1:
+        if ((t & 7) === 2) m.blockIds = packed(r, m.blockIds, Reader.prototype.int64)
+        else m.blockIds.push(read64(r, int64))
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ReplicaDetail() {
+}
+ReplicaDetail.prototype.location = null
+ReplicaDetail.prototype.state = ''
+ReplicaDetail.prototype.replicaState = 0
+ReplicaDetail.prototype.genstamp = 0
+ReplicaDetail.prototype.length = 0
+function encodeReplicaDetail(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.location != null && own.call(m, 'location')) encodeReplicaLocation(m.location, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.state != null && own.call(m, 'state')) w.uint32(18).string(m.state)
+  if (m.replicaState != null && own.call(m, 'replicaState')) w.uint32(24).int32(m.replicaState)
+  if (m.genstamp != null && own.call(m, 'genstamp')) w.uint32(32).int64(m.genstamp)
+  if (m.length != null && own.call(m, 'length')) w.uint32(40).int64(m.length)
+  return w
+}
+function decodeReplicaDetail(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicaDetail()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.location = decodeReplicaLocation(r, r.uint32(), depth + 1); break
+      case 2: m.state = r.string(); break
+      case 3: m.replicaState = r.int32(); break
+      case 4: m.genstamp = read64(r, int64); break
+      case 5: m.length = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BlockReplicas() {
+  this.replicas = []
+}
+BlockReplicas.prototype.block = null
+BlockReplicas.prototype.fileId = 0
+BlockReplicas.prototype.path = ''
+BlockReplicas.prototype.replication = 0
+BlockReplicas.prototype.complete = false
+BlockReplicas.prototype.misplaced = false
+BlockReplicas.prototype.racksMissing = 0
+BlockReplicas.prototype.queued = false
+function encodeBlockReplicas(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.block != null && own.call(m, 'block')) encodeBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(16).int64(m.fileId)
+  if (m.path != null && own.call(m, 'path')) w.uint32(26).string(m.path)
+  if (m.replication != null && own.call(m, 'replication')) w.uint32(32).uint32(m.replication)
+  if (m.replicas != null && m.replicas.length) {
+    for (let i = 0; i < m.replicas.length; i++) encodeReplicaDetail(m.replicas[i], w.uint32(42).fork(), depth + 1).ldelim()
+  }
+  if (m.complete != null && own.call(m, 'complete')) w.uint32(48).bool(m.complete)
+  if (m.misplaced != null && own.call(m, 'misplaced')) w.uint32(56).bool(m.misplaced)
+  if (m.racksMissing != null && own.call(m, 'racksMissing')) w.uint32(64).uint32(m.racksMissing)
+  if (m.queued != null && own.call(m, 'queued')) w.uint32(72).bool(m.queued)
+  return w
+}
+function decodeBlockReplicas(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockReplicas()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
+      case 2: m.fileId = read64(r, int64); break
+      case 3: m.path = r.string(); break
+      case 4: m.replication = r.uint32(); break
+      case 5: m.replicas.push(decodeReplicaDetail(r, r.uint32(), depth + 1)); break
+      case 6: m.complete = r.bool(); break
+      case 7: m.misplaced = r.bool(); break
+      case 8: m.racksMissing = r.uint32(); break
+      case 9: m.queued = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ReplicasReply() {
+  this.blocks = []
+}
+function encodeReplicasReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blocks != null && m.blocks.length) {
+    for (let i = 0; i < m.blocks.length; i++) encodeBlockReplicas(m.blocks[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeReplicasReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicasReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blocks.push(decodeBlockReplicas(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetNodeBlocksRequest() {
+}
+GetNodeBlocksRequest.prototype.datanode = ''
+GetNodeBlocksRequest.prototype.bytes = 0
+GetNodeBlocksRequest.prototype.minBlockBytes = 0
+GetNodeBlocksRequest.prototype.afterBlockId = 0
+function encodeGetNodeBlocksRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.datanode != null && own.call(m, 'datanode')) w.uint32(10).string(m.datanode)
+  if (m.bytes != null && own.call(m, 'bytes')) w.uint32(16).int64(m.bytes)
+  if (m.minBlockBytes != null && own.call(m, 'minBlockBytes')) w.uint32(24).int64(m.minBlockBytes)
+  if (m.afterBlockId != null && own.call(m, 'afterBlockId')) w.uint32(32).int64(m.afterBlockId)
+  return w
+}
+function decodeGetNodeBlocksRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetNodeBlocksRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.datanode = r.string(); break
+      case 2: m.bytes = read64(r, int64); break
+      case 3: m.minBlockBytes = read64(r, int64); break
+      case 4: m.afterBlockId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function NodeBlock() {
+  this.locations = []
+}
+NodeBlock.prototype.block = null
+function encodeNodeBlock(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.block != null && own.call(m, 'block')) encodeBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.locations != null && m.locations.length) {
+    for (let i = 0; i < m.locations.length; i++) encodeReplicaLocation(m.locations[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeNodeBlock(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NodeBlock()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
+      case 2: m.locations.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function NodeBlocksReply() {
+  this.blocks = []
+}
+NodeBlocksReply.prototype.lastBlockId = 0
+NodeBlocksReply.prototype.more = false
+function encodeNodeBlocksReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blocks != null && m.blocks.length) {
+    for (let i = 0; i < m.blocks.length; i++) encodeNodeBlock(m.blocks[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  if (m.lastBlockId != null && own.call(m, 'lastBlockId')) w.uint32(16).int64(m.lastBlockId)
+  if (m.more != null && own.call(m, 'more')) w.uint32(24).bool(m.more)
+  return w
+}
+function decodeNodeBlocksReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NodeBlocksReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blocks.push(decodeNodeBlock(r, r.uint32(), depth + 1)); break
+      case 2: m.lastBlockId = read64(r, int64); break
+      case 3: m.more = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function NamespaceChecksumRequest() {
+}
+function encodeNamespaceChecksumRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeNamespaceChecksumRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NamespaceChecksumRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function NamespaceChecksumReply() {
+}
+NamespaceChecksumReply.prototype.txid = 0
+NamespaceChecksumReply.prototype.algorithm = ''
+NamespaceChecksumReply.prototype.hex = ''
+NamespaceChecksumReply.prototype.files = 0
+NamespaceChecksumReply.prototype.directories = 0
+NamespaceChecksumReply.prototype.blocks = 0
+function encodeNamespaceChecksumReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.txid != null && own.call(m, 'txid')) w.uint32(8).int64(m.txid)
+  if (m.algorithm != null && own.call(m, 'algorithm')) w.uint32(18).string(m.algorithm)
+  if (m.hex != null && own.call(m, 'hex')) w.uint32(26).string(m.hex)
+  if (m.files != null && own.call(m, 'files')) w.uint32(32).int64(m.files)
+  if (m.directories != null && own.call(m, 'directories')) w.uint32(40).int64(m.directories)
+  if (m.blocks != null && own.call(m, 'blocks')) w.uint32(48).int64(m.blocks)
+  return w
+}
+function decodeNamespaceChecksumReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NamespaceChecksumReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.txid = read64(r, int64); break
+      case 2: m.algorithm = r.string(); break
+      case 3: m.hex = r.string(); break
+      case 4: m.files = read64(r, int64); break
+      case 5: m.directories = read64(r, int64); break
+      case 6: m.blocks = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BeginBackupRequest() {
+}
+function encodeBeginBackupRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeBeginBackupRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BeginBackupRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BackupReply() {
+}
+BackupReply.prototype.id = ''
+BackupReply.prototype.bytes = 0
+BackupReply.prototype.txid = 0
+BackupReply.prototype.clusterId = ''
+BackupReply.prototype.poolId = ''
+BackupReply.prototype.schema = 0
+BackupReply.prototype.namespaceChecksum = ''
+function encodeBackupReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.id != null && own.call(m, 'id')) w.uint32(10).string(m.id)
+  if (m.bytes != null && own.call(m, 'bytes')) w.uint32(16).int64(m.bytes)
+  if (m.txid != null && own.call(m, 'txid')) w.uint32(24).int64(m.txid)
+  if (m.clusterId != null && own.call(m, 'clusterId')) w.uint32(34).string(m.clusterId)
+  if (m.poolId != null && own.call(m, 'poolId')) w.uint32(42).string(m.poolId)
+  if (m.schema != null && own.call(m, 'schema')) w.uint32(48).uint32(m.schema)
+  if (m.namespaceChecksum != null && own.call(m, 'namespaceChecksum')) w.uint32(58).string(m.namespaceChecksum)
+  return w
+}
+function decodeBackupReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BackupReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.string(); break
+      case 2: m.bytes = read64(r, int64); break
+      case 3: m.txid = read64(r, int64); break
+      case 4: m.clusterId = r.string(); break
+      case 5: m.poolId = r.string(); break
+      case 6: m.schema = r.uint32(); break
+      case 7: m.namespaceChecksum = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ReadBackupRequest() {
+}
+ReadBackupRequest.prototype.id = ''
+ReadBackupRequest.prototype.offset = 0
+ReadBackupRequest.prototype.length = 0
+function encodeReadBackupRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.id != null && own.call(m, 'id')) w.uint32(10).string(m.id)
+  if (m.offset != null && own.call(m, 'offset')) w.uint32(16).int64(m.offset)
+  if (m.length != null && own.call(m, 'length')) w.uint32(24).uint32(m.length)
+  return w
+}
+function decodeReadBackupRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReadBackupRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.string(); break
+      case 2: m.offset = read64(r, int64); break
+      case 3: m.length = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BackupPartReply() {
+}
+BackupPartReply.prototype.data = util.emptyArray
+function encodeBackupPartReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.data != null && own.call(m, 'data')) w.uint32(10).bytes(m.data)
+  return w
+}
+function decodeBackupPartReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BackupPartReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.data = r.bytes(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function EndBackupRequest() {
+}
+EndBackupRequest.prototype.id = ''
+function encodeEndBackupRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.id != null && own.call(m, 'id')) w.uint32(10).string(m.id)
+  return w
+}
+function decodeEndBackupRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new EndBackupRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
 function NodeMessage() {
 }
 NodeMessage.prototype.register = null
@@ -2785,6 +3875,7 @@ function decodeRegister(r, length, depth = 0) {
 
 function Heartbeat() {
   this.storages = []
+  this.slowPeers = []
 }
 Heartbeat.prototype.xceivers = 0
 Heartbeat.prototype.transfers = 0
@@ -2797,6 +3888,9 @@ function encodeHeartbeat(m, w, depth = 0) {
   if (m.xceivers != null && own.call(m, 'xceivers')) w.uint32(16).uint32(m.xceivers)
   if (m.transfers != null && own.call(m, 'transfers')) w.uint32(24).uint32(m.transfers)
   if (m.nonDfsUsed != null && own.call(m, 'nonDfsUsed')) w.uint32(32).int64(m.nonDfsUsed)
+  if (m.slowPeers != null && m.slowPeers.length) {
+    for (let i = 0; i < m.slowPeers.length; i++) encodeSlowPeer(m.slowPeers[i], w.uint32(42).fork(), depth + 1).ldelim()
+  }
   return w
 }
 function decodeHeartbeat(r, length, depth = 0) {
@@ -2813,6 +3907,37 @@ function decodeHeartbeat(r, length, depth = 0) {
       case 2: m.xceivers = r.uint32(); break
       case 3: m.transfers = r.uint32(); break
       case 4: m.nonDfsUsed = read64(r, int64); break
+      case 5: m.slowPeers.push(decodeSlowPeer(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SlowPeer() {
+}
+SlowPeer.prototype.uuid = ''
+SlowPeer.prototype.latencyMs = 0
+function encodeSlowPeer(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.uuid != null && own.call(m, 'uuid')) w.uint32(10).string(m.uuid)
+  if (m.latencyMs != null && own.call(m, 'latencyMs')) w.uint32(16).uint32(m.latencyMs)
+  return w
+}
+function decodeSlowPeer(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SlowPeer()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.uuid = r.string(); break
+      case 2: m.latencyMs = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -3057,7 +4182,8 @@ NameMessage.prototype.invalidate = null
 NameMessage.prototype.sendReport = null
 NameMessage.prototype.heartbeat = null
 NameMessage.prototype.recover = null
-Object.defineProperty(NameMessage.prototype, 'body', { get: util.oneOfGetter(["registered","refused","replicate","invalidate","sendReport","heartbeat","recover"]), set: util.oneOfSetter(["registered","refused","replicate","invalidate","sendReport","heartbeat","recover"]) })
+NameMessage.prototype.bandwidth = null
+Object.defineProperty(NameMessage.prototype, 'body', { get: util.oneOfGetter(["registered","refused","replicate","invalidate","sendReport","heartbeat","recover","bandwidth"]), set: util.oneOfSetter(["registered","refused","replicate","invalidate","sendReport","heartbeat","recover","bandwidth"]) })
 function encodeNameMessage(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.registered != null && own.call(m, 'registered')) encodeRegistered(m.registered, w.uint32(10).fork(), depth + 1).ldelim()
@@ -3067,6 +4193,7 @@ function encodeNameMessage(m, w, depth = 0) {
   if (m.sendReport != null && own.call(m, 'sendReport')) encodeReportCommand(m.sendReport, w.uint32(42).fork(), depth + 1).ldelim()
   if (m.heartbeat != null && own.call(m, 'heartbeat')) encodeHeartbeatReply(m.heartbeat, w.uint32(50).fork(), depth + 1).ldelim()
   if (m.recover != null && own.call(m, 'recover')) encodeRecoverCommand(m.recover, w.uint32(58).fork(), depth + 1).ldelim()
+  if (m.bandwidth != null && own.call(m, 'bandwidth')) encodeBandwidthCommand(m.bandwidth, w.uint32(66).fork(), depth + 1).ldelim()
   return w
 }
 function decodeNameMessage(r, length, depth = 0) {
@@ -3086,6 +4213,7 @@ function decodeNameMessage(r, length, depth = 0) {
       case 5: m.sendReport = decodeReportCommand(r, r.uint32(), depth + 1); break
       case 6: m.heartbeat = decodeHeartbeatReply(r, r.uint32(), depth + 1); break
       case 7: m.recover = decodeRecoverCommand(r, r.uint32(), depth + 1); break
+      case 8: m.bandwidth = decodeBandwidthCommand(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -3161,12 +4289,14 @@ function ReplicateCommand() {
   this.targets = []
 }
 ReplicateCommand.prototype.block = null
+ReplicateCommand.prototype.balancing = false
 function encodeReplicateCommand(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.block != null && own.call(m, 'block')) encodeBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
   if (m.targets != null && m.targets.length) {
     for (let i = 0; i < m.targets.length; i++) encodeReplicaLocation(m.targets[i], w.uint32(18).fork(), depth + 1).ldelim()
   }
+  if (m.balancing != null && own.call(m, 'balancing')) w.uint32(24).bool(m.balancing)
   return w
 }
 function decodeReplicateCommand(r, length, depth = 0) {
@@ -3181,6 +4311,34 @@ function decodeReplicateCommand(r, length, depth = 0) {
     switch (t >>> 3) {
       case 1: m.block = decodeBlock(r, r.uint32(), depth + 1); break
       case 2: m.targets.push(decodeReplicaLocation(r, r.uint32(), depth + 1)); break
+      case 3: m.balancing = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BandwidthCommand() {
+}
+BandwidthCommand.prototype.balancingBytes = 0
+function encodeBandwidthCommand(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.balancingBytes != null && own.call(m, 'balancingBytes')) w.uint32(8).int64(m.balancingBytes)
+  return w
+}
+function decodeBandwidthCommand(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BandwidthCommand()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.balancingBytes = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -3528,6 +4686,7 @@ function decodeSetupReply(r, length, depth = 0) {
 
 function PacketAck() {
   this.statuses = []
+  this.tookMs = []
 }
 PacketAck.prototype.seqno = 0
 PacketAck.prototype.message = ''
@@ -3540,6 +4699,11 @@ function encodePacketAck(m, w, depth = 0) {
     w.ldelim()
   }
   if (m.message != null && own.call(m, 'message')) w.uint32(26).string(m.message)
+  if (m.tookMs != null && m.tookMs.length) {
+    w.uint32(34).fork()
+    for (let i = 0; i < m.tookMs.length; i++) w.uint32(m.tookMs[i])
+    w.ldelim()
+  }
   return w
 }
 function decodePacketAck(r, length, depth = 0) {
@@ -3558,6 +4722,10 @@ function decodePacketAck(r, length, depth = 0) {
         else m.statuses.push(r.int32())
         break
       case 3: m.message = r.string(); break
+      case 4:
+        if ((t & 7) === 2) m.tookMs = packed(r, m.tookMs, Reader.prototype.uint32)
+        else m.tookMs.push(r.uint32())
+        break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -4322,6 +5490,14 @@ export const types = {
   SafeModeReply: { encode: encodeSafeModeReply, decode: decodeSafeModeReply },
   BadBlock: { encode: encodeBadBlock, decode: decodeBadBlock },
   ReportBadBlocksRequest: { encode: encodeReportBadBlocksRequest, decode: decodeReportBadBlocksRequest },
+  SetNodeStateRequest: { encode: encodeSetNodeStateRequest, decode: decodeSetNodeStateRequest },
+  NodeStateReply: { encode: encodeNodeStateReply, decode: decodeNodeStateReply },
+  RefreshNodesRequest: { encode: encodeRefreshNodesRequest, decode: decodeRefreshNodesRequest },
+  SetBalancerBandwidthRequest: { encode: encodeSetBalancerBandwidthRequest, decode: decodeSetBalancerBandwidthRequest },
+  ReplicaMove: { encode: encodeReplicaMove, decode: decodeReplicaMove },
+  MoveReplicasRequest: { encode: encodeMoveReplicasRequest, decode: decodeMoveReplicasRequest },
+  MoveReplicasReply: { encode: encodeMoveReplicasReply, decode: decodeMoveReplicasReply },
+  ReplicateBlocksRequest: { encode: encodeReplicateBlocksRequest, decode: decodeReplicateBlocksRequest },
   GetFileInfoRequest: { encode: encodeGetFileInfoRequest, decode: decodeGetFileInfoRequest },
   GetListingRequest: { encode: encodeGetListingRequest, decode: decodeGetListingRequest },
   ListingReply: { encode: encodeListingReply, decode: decodeListingReply },
@@ -4341,9 +5517,32 @@ export const types = {
   GetEditsRequest: { encode: encodeGetEditsRequest, decode: decodeGetEditsRequest },
   EditRecord: { encode: encodeEditRecord, decode: decodeEditRecord },
   EditsReply: { encode: encodeEditsReply, decode: decodeEditsReply },
+  MetasaveRequest: { encode: encodeMetasaveRequest, decode: decodeMetasaveRequest },
+  MetasaveReply: { encode: encodeMetasaveReply, decode: decodeMetasaveReply },
+  ListOpenFilesRequest: { encode: encodeListOpenFilesRequest, decode: decodeListOpenFilesRequest },
+  OpenFile: { encode: encodeOpenFile, decode: decodeOpenFile },
+  OpenFilesReply: { encode: encodeOpenFilesReply, decode: decodeOpenFilesReply },
+  ListCorruptFilesRequest: { encode: encodeListCorruptFilesRequest, decode: decodeListCorruptFilesRequest },
+  CorruptFile: { encode: encodeCorruptFile, decode: decodeCorruptFile },
+  CorruptFilesReply: { encode: encodeCorruptFilesReply, decode: decodeCorruptFilesReply },
+  GetReplicasRequest: { encode: encodeGetReplicasRequest, decode: decodeGetReplicasRequest },
+  ReplicaDetail: { encode: encodeReplicaDetail, decode: decodeReplicaDetail },
+  BlockReplicas: { encode: encodeBlockReplicas, decode: decodeBlockReplicas },
+  ReplicasReply: { encode: encodeReplicasReply, decode: decodeReplicasReply },
+  GetNodeBlocksRequest: { encode: encodeGetNodeBlocksRequest, decode: decodeGetNodeBlocksRequest },
+  NodeBlock: { encode: encodeNodeBlock, decode: decodeNodeBlock },
+  NodeBlocksReply: { encode: encodeNodeBlocksReply, decode: decodeNodeBlocksReply },
+  NamespaceChecksumRequest: { encode: encodeNamespaceChecksumRequest, decode: decodeNamespaceChecksumRequest },
+  NamespaceChecksumReply: { encode: encodeNamespaceChecksumReply, decode: decodeNamespaceChecksumReply },
+  BeginBackupRequest: { encode: encodeBeginBackupRequest, decode: decodeBeginBackupRequest },
+  BackupReply: { encode: encodeBackupReply, decode: decodeBackupReply },
+  ReadBackupRequest: { encode: encodeReadBackupRequest, decode: decodeReadBackupRequest },
+  BackupPartReply: { encode: encodeBackupPartReply, decode: decodeBackupPartReply },
+  EndBackupRequest: { encode: encodeEndBackupRequest, decode: decodeEndBackupRequest },
   NodeMessage: { encode: encodeNodeMessage, decode: decodeNodeMessage },
   Register: { encode: encodeRegister, decode: decodeRegister },
   Heartbeat: { encode: encodeHeartbeat, decode: decodeHeartbeat },
+  SlowPeer: { encode: encodeSlowPeer, decode: decodeSlowPeer },
   BlockReport: { encode: encodeBlockReport, decode: decodeBlockReport },
   ReceivedBlock: { encode: encodeReceivedBlock, decode: decodeReceivedBlock },
   ReceivedBlocks: { encode: encodeReceivedBlocks, decode: decodeReceivedBlocks },
@@ -4354,6 +5553,7 @@ export const types = {
   Registered: { encode: encodeRegistered, decode: decodeRegistered },
   Refused: { encode: encodeRefused, decode: decodeRefused },
   ReplicateCommand: { encode: encodeReplicateCommand, decode: decodeReplicateCommand },
+  BandwidthCommand: { encode: encodeBandwidthCommand, decode: decodeBandwidthCommand },
   InvalidateCommand: { encode: encodeInvalidateCommand, decode: decodeInvalidateCommand },
   ReportCommand: { encode: encodeReportCommand, decode: decodeReportCommand },
   HeartbeatReply: { encode: encodeHeartbeatReply, decode: decodeHeartbeatReply },
@@ -4419,6 +5619,11 @@ export const fields = {
     setQuota: { id: 31, type: 'EmptyReply', op: true },
     setSafeMode: { id: 32, type: 'SafeModeReply', op: true },
     reportBadBlocks: { id: 33, type: 'EmptyReply', op: true },
+    setNodeState: { id: 34, type: 'NodeStateReply', op: true },
+    refreshNodes: { id: 35, type: 'EmptyReply', op: true },
+    setBalancerBandwidth: { id: 36, type: 'EmptyReply', op: true },
+    moveReplicas: { id: 37, type: 'MoveReplicasReply', op: true },
+    replicateBlocks: { id: 38, type: 'EmptyReply', op: true },
     getFileInfo: { id: 50, type: 'FileStatusReply', op: true },
     getListing: { id: 51, type: 'ListingReply', op: true },
     getBlockLocations: { id: 52, type: 'LocatedBlocksReply', op: true },
@@ -4429,6 +5634,15 @@ export const fields = {
     checkAccess: { id: 57, type: 'EmptyReply', op: true },
     isFileClosed: { id: 58, type: 'BoolReply', op: true },
     getEdits: { id: 59, type: 'EditsReply', op: true },
+    metasave: { id: 60, type: 'MetasaveReply', op: true },
+    listOpenFiles: { id: 61, type: 'OpenFilesReply', op: true },
+    listCorruptFiles: { id: 62, type: 'CorruptFilesReply', op: true },
+    getReplicas: { id: 63, type: 'ReplicasReply', op: true },
+    getNodeBlocks: { id: 64, type: 'NodeBlocksReply', op: true },
+    namespaceChecksum: { id: 65, type: 'NamespaceChecksumReply', op: true },
+    beginBackup: { id: 66, type: 'BackupReply', op: true },
+    readBackup: { id: 67, type: 'BackupPartReply', op: true },
+    endBackup: { id: 68, type: 'EmptyReply', op: true },
   },
 }
 

@@ -135,6 +135,8 @@ export interface StorageReport {
   /** finalised replicas */
   blocks: number
   failed: boolean
+  /** why it failed, for people */
+  failure: string
 }
 
 /** An error that crosses the wire; `code` is a name of common/errors.ts. */
@@ -176,7 +178,7 @@ export interface Welcome {
 }
 
 export interface Call {
-  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits'
+  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup'
   /** unique per client_id; a retry repeats it */
   id: number
   retryCount: number
@@ -204,6 +206,11 @@ export interface Call {
   setQuota: SetQuotaRequest | null
   setSafeMode: SetSafeModeRequest | null
   reportBadBlocks: ReportBadBlocksRequest | null
+  setNodeState: SetNodeStateRequest | null
+  refreshNodes: RefreshNodesRequest | null
+  setBalancerBandwidth: SetBalancerBandwidthRequest | null
+  moveReplicas: MoveReplicasRequest | null
+  replicateBlocks: ReplicateBlocksRequest | null
   getFileInfo: GetFileInfoRequest | null
   getListing: GetListingRequest | null
   getBlockLocations: GetBlockLocationsRequest | null
@@ -214,10 +221,19 @@ export interface Call {
   checkAccess: CheckAccessRequest | null
   isFileClosed: IsFileClosedRequest | null
   getEdits: GetEditsRequest | null
+  metasave: MetasaveRequest | null
+  listOpenFiles: ListOpenFilesRequest | null
+  listCorruptFiles: ListCorruptFilesRequest | null
+  getReplicas: GetReplicasRequest | null
+  getNodeBlocks: GetNodeBlocksRequest | null
+  namespaceChecksum: NamespaceChecksumRequest | null
+  beginBackup: BeginBackupRequest | null
+  readBackup: ReadBackupRequest | null
+  endBackup: EndBackupRequest | null
 }
 
 export interface Reply {
-  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits'
+  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup'
   id: number
   /** set: the call failed, no result */
   error: WireError | null
@@ -245,6 +261,11 @@ export interface Reply {
   setQuota: EmptyReply | null
   setSafeMode: SafeModeReply | null
   reportBadBlocks: EmptyReply | null
+  setNodeState: NodeStateReply | null
+  refreshNodes: EmptyReply | null
+  setBalancerBandwidth: EmptyReply | null
+  moveReplicas: MoveReplicasReply | null
+  replicateBlocks: EmptyReply | null
   getFileInfo: FileStatusReply | null
   getListing: ListingReply | null
   getBlockLocations: LocatedBlocksReply | null
@@ -255,6 +276,15 @@ export interface Reply {
   checkAccess: EmptyReply | null
   isFileClosed: BoolReply | null
   getEdits: EditsReply | null
+  metasave: MetasaveReply | null
+  listOpenFiles: OpenFilesReply | null
+  listCorruptFiles: CorruptFilesReply | null
+  getReplicas: ReplicasReply | null
+  getNodeBlocks: NodeBlocksReply | null
+  namespaceChecksum: NamespaceChecksumReply | null
+  beginBackup: BackupReply | null
+  readBackup: BackupPartReply | null
+  endBackup: EmptyReply | null
 }
 
 export interface EmptyReply {
@@ -470,6 +500,62 @@ export interface ReportBadBlocksRequest {
   blocks: BadBlock[]
 }
 
+export const NodeAction = {
+  NODE_IN_SERVICE: 0,
+  NODE_DECOMMISSION: 1,
+  NODE_MAINTENANCE: 2,
+} as const
+export type NodeAction = (typeof NodeAction)[keyof typeof NodeAction]
+
+/** Superuser only. What is set here is kept by the namenode and survives its restart. */
+export interface SetNodeStateRequest {
+  /** each a uuid, host, ip, host:port or ip:port; all must be known, else nothing changes */
+  nodes: string[]
+  action: NodeAction
+  /** 0 = until it is set in service */
+  maintenanceUntilMs: number
+}
+
+export interface NodeStateReply {
+  datanodes: DatanodeReport[]
+}
+
+/** Reads the files hosts.include and hosts.exclude again. Superuser only. */
+export interface RefreshNodesRequest {
+}
+
+export interface SetBalancerBandwidthRequest {
+  bytesPerSecond: number
+}
+
+/** Asks for copies of replicas on other nodes, whose originals are removed when the copies stand. Superuser only. The namenode checks each (placement, liveness, its own limits) and forgets what does not finish: a balancer may stop at any moment. */
+export interface ReplicaMove {
+  block: Block | null
+  source: string
+  target: string
+}
+
+export interface MoveReplicasRequest {
+  moves: ReplicaMove[]
+}
+
+export interface MoveReplicasReply {
+  /** for each move why not; empty = ordered */
+  refused: string[]
+  /** moves under way after this call */
+  pending: number
+  /** finished since the namenode started */
+  movedBlocks: number
+  movedBytes: number
+  /** given up since the namenode started */
+  failed: number
+}
+
+/** Looks at these blocks again and orders what they lack, misplaced ones included. Superuser only. */
+export interface ReplicateBlocksRequest {
+  blockIds: number[]
+}
+
 export interface GetFileInfoRequest {
   path: string
   needLocations: boolean
@@ -611,6 +697,15 @@ export interface DatanodeReport {
   lastBlockReportMs: number
   blocks: number
   softwareVersion: string
+  /** 0 = not in maintenance, or without an end */
+  maintenanceUntilMs: number
+  failedVolumes: number
+  /** decommissioning or entering maintenance: blocks that still need copies elsewhere */
+  blocksToLeave: number
+  /** its neighbours in pipelines report it as slow */
+  slow: boolean
+  /** the worst latency that they report */
+  slowLatencyMs: number
 }
 
 export interface DatanodeReportReply {
@@ -644,6 +739,155 @@ export interface EditsReply {
   firstKeptTxid: number
 }
 
+/** Writes the state of the block layer to a file of this name in the log directory of the namenode. Superuser only. */
+export interface MetasaveRequest {
+  filename: string
+}
+
+export interface MetasaveReply {
+  path: string
+}
+
+export interface ListOpenFilesRequest {
+  afterFileId: number
+  /** only files below it; empty = all */
+  path: string
+  /** only files whose last block keeps a node from leaving */
+  blockingDecommission: boolean
+  /** 0 = 1,000 */
+  limit: number
+}
+
+export interface OpenFile {
+  fileId: number
+  path: string
+  /** lease holder */
+  holder: string
+  /** host of the last call under the lease; empty when not known */
+  client: string
+  /** when the lease was last renewed */
+  renewedMs: number
+}
+
+export interface OpenFilesReply {
+  files: OpenFile[]
+  more: boolean
+}
+
+export interface ListCorruptFilesRequest {
+  path: string
+  afterBlockId: number
+}
+
+export interface CorruptFile {
+  blockId: number
+  path: string
+}
+
+export interface CorruptFilesReply {
+  files: CorruptFile[]
+  lastBlockId: number
+  more: boolean
+}
+
+/** What the namenode knows of blocks, replica by replica. Superuser only, at most 1,000 blocks a call. Unknown blocks are left out. */
+export interface GetReplicasRequest {
+  blockIds: number[]
+}
+
+export interface ReplicaDetail {
+  location: ReplicaLocation | null
+  /** HDFS's words: LIVE, STALE_NODE, STALE_BLOCK_CONTENT, DECOMMISSIONING, DECOMMISSIONED, ENTERING_MAINTENANCE, IN_MAINTENANCE, CORRUPT, EXCESS, DEAD, UNDER_CONSTRUCTION */
+  state: string
+  replicaState: ReplicaState
+  genstamp: number
+  length: number
+}
+
+export interface BlockReplicas {
+  block: Block | null
+  fileId: number
+  path: string
+  /** wanted */
+  replication: number
+  replicas: ReplicaDetail[]
+  complete: boolean
+  /** the placement policy wants it on more racks */
+  misplaced: boolean
+  /** racks that it would have to be on in addition */
+  racksMissing: number
+  /** a copy is under way or waits for its turn */
+  queued: boolean
+}
+
+export interface ReplicasReply {
+  blocks: BlockReplicas[]
+}
+
+/** Finalised replicas of a node, for the balancer. Superuser only. */
+export interface GetNodeBlocksRequest {
+  /** uuid */
+  datanode: string
+  /** stop after so many */
+  bytes: number
+  /** leave smaller ones out */
+  minBlockBytes: number
+  /** go on behind it; 0 = from a random place */
+  afterBlockId: number
+}
+
+export interface NodeBlock {
+  block: Block | null
+  locations: ReplicaLocation[]
+}
+
+export interface NodeBlocksReply {
+  blocks: NodeBlock[]
+  lastBlockId: number
+  more: boolean
+}
+
+/** Superuser only. Equal namespaces have equal checksums, whatever store or machine they are on. */
+export interface NamespaceChecksumRequest {
+}
+
+export interface NamespaceChecksumReply {
+  txid: number
+  algorithm: string
+  hex: string
+  files: number
+  directories: number
+  blocks: number
+}
+
+/** An online backup: the namenode makes a consistent copy of its store while it serves, the caller reads it in parts and ends it. Superuser only. One at a time; one that is not read for ten minutes is removed. */
+export interface BeginBackupRequest {
+}
+
+export interface BackupReply {
+  id: string
+  bytes: number
+  txid: number
+  clusterId: string
+  poolId: string
+  schema: number
+  namespaceChecksum: string
+}
+
+export interface ReadBackupRequest {
+  id: string
+  offset: number
+  length: number
+}
+
+export interface BackupPartReply {
+  data: Uint8Array
+}
+
+export interface EndBackupRequest {
+  id: string
+}
+
 export interface NodeMessage {
   readonly body?: 'register' | 'heartbeat' | 'blockReport' | 'received' | 'badReplicas' | 'goodbye' | 'recoveryResult'
   register: Register | null
@@ -675,6 +919,14 @@ export interface Heartbeat {
   /** replication streams going out */
   transfers: number
   nonDfsUsed: number
+  /** nodes below this one in pipelines that are outliers; empty when none is */
+  slowPeers: SlowPeer[]
+}
+
+/** A datanode that acknowledges more slowly than the others, as its upstream neighbour sees it. */
+export interface SlowPeer {
+  uuid: string
+  latencyMs: number
 }
 
 /** A full report of one storage, in parts of bounded size. Columns: replica i is element i of each array. */
@@ -734,7 +986,7 @@ export interface Goodbye {
 }
 
 export interface NameMessage {
-  readonly body?: 'registered' | 'refused' | 'replicate' | 'invalidate' | 'sendReport' | 'heartbeat' | 'recover'
+  readonly body?: 'registered' | 'refused' | 'replicate' | 'invalidate' | 'sendReport' | 'heartbeat' | 'recover' | 'bandwidth'
   registered: Registered | null
   /** the node must stop; the reason is for people */
   refused: Refused | null
@@ -745,6 +997,7 @@ export interface NameMessage {
   heartbeat: HeartbeatReply | null
   /** this node is the primary of a block recovery */
   recover: RecoverCommand | null
+  bandwidth: BandwidthCommand | null
 }
 
 export interface Registered {
@@ -761,6 +1014,13 @@ export interface Refused {
 export interface ReplicateCommand {
   block: Block | null
   targets: ReplicaLocation[]
+  /** a move of the balancer: its bytes count against the bandwidth of BandwidthCommand */
+  balancing: boolean
+}
+
+/** Bytes a second that this node may send in moves of the balancer. */
+export interface BandwidthCommand {
+  balancingBytes: number
 }
 
 export interface InvalidateCommand {
@@ -877,6 +1137,8 @@ export interface PacketAck {
   statuses: PipelineStatus[]
   /** why, when a status is not success */
   message: string
+  /** how long each node itself took to write the packet, in the order of `statuses`; empty = not measured */
+  tookMs: number[]
 }
 
 export interface WriteReply {
@@ -1083,6 +1345,14 @@ export interface MessageTypes {
   SafeModeReply: SafeModeReply
   BadBlock: BadBlock
   ReportBadBlocksRequest: ReportBadBlocksRequest
+  SetNodeStateRequest: SetNodeStateRequest
+  NodeStateReply: NodeStateReply
+  RefreshNodesRequest: RefreshNodesRequest
+  SetBalancerBandwidthRequest: SetBalancerBandwidthRequest
+  ReplicaMove: ReplicaMove
+  MoveReplicasRequest: MoveReplicasRequest
+  MoveReplicasReply: MoveReplicasReply
+  ReplicateBlocksRequest: ReplicateBlocksRequest
   GetFileInfoRequest: GetFileInfoRequest
   GetListingRequest: GetListingRequest
   ListingReply: ListingReply
@@ -1102,9 +1372,32 @@ export interface MessageTypes {
   GetEditsRequest: GetEditsRequest
   EditRecord: EditRecord
   EditsReply: EditsReply
+  MetasaveRequest: MetasaveRequest
+  MetasaveReply: MetasaveReply
+  ListOpenFilesRequest: ListOpenFilesRequest
+  OpenFile: OpenFile
+  OpenFilesReply: OpenFilesReply
+  ListCorruptFilesRequest: ListCorruptFilesRequest
+  CorruptFile: CorruptFile
+  CorruptFilesReply: CorruptFilesReply
+  GetReplicasRequest: GetReplicasRequest
+  ReplicaDetail: ReplicaDetail
+  BlockReplicas: BlockReplicas
+  ReplicasReply: ReplicasReply
+  GetNodeBlocksRequest: GetNodeBlocksRequest
+  NodeBlock: NodeBlock
+  NodeBlocksReply: NodeBlocksReply
+  NamespaceChecksumRequest: NamespaceChecksumRequest
+  NamespaceChecksumReply: NamespaceChecksumReply
+  BeginBackupRequest: BeginBackupRequest
+  BackupReply: BackupReply
+  ReadBackupRequest: ReadBackupRequest
+  BackupPartReply: BackupPartReply
+  EndBackupRequest: EndBackupRequest
   NodeMessage: NodeMessage
   Register: Register
   Heartbeat: Heartbeat
+  SlowPeer: SlowPeer
   BlockReport: BlockReport
   ReceivedBlock: ReceivedBlock
   ReceivedBlocks: ReceivedBlocks
@@ -1115,6 +1408,7 @@ export interface MessageTypes {
   Registered: Registered
   Refused: Refused
   ReplicateCommand: ReplicateCommand
+  BandwidthCommand: BandwidthCommand
   InvalidateCommand: InvalidateCommand
   ReportCommand: ReportCommand
   HeartbeatReply: HeartbeatReply

@@ -507,6 +507,7 @@ function reportOf(node: Datanode): DatanodeReport {
       remaining: storage.remaining,
       blocks: storage.blocks,
       failed: storage.failed,
+      failure: '',
     })),
     capacity: sum((s) => s.capacity),
     dfsUsed: sum((s) => s.dfsUsed),
@@ -517,5 +518,10 @@ function reportOf(node: Datanode): DatanodeReport {
     lastBlockReportMs: Math.max(0, ...node.storages.map((s) => s.lastReportMs)),
     blocks: sum((s) => s.blocks),
     softwareVersion: node.softwareVersion,
+    maintenanceUntilMs: 0,
+    failedVolumes: node.storages.filter((storage) => storage.failed).length,
+    blocksToLeave: 0,
+    slow: false,
+    slowLatencyMs: 0,
   }
 }

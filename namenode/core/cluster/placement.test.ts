@@ -38,7 +38,13 @@ describe('placement', () => {
   test('prefers the less loaded of two', () => {
     const cluster = new ClusterFixture()
     const [busy] = cluster.addNodes(2)
-    cluster.manager.heartbeat(busy!.node, { storages: busy!.registration().storages, xceivers: 100, transfers: 0, nonDfsUsed: 0 })
+    cluster.manager.heartbeat(busy!.node, {
+      storages: busy!.registration().storages,
+      xceivers: 100,
+      transfers: 0,
+      nonDfsUsed: 0,
+      slowPeers: [],
+    })
     let onBusy = 0
     for (let i = 0; i < 200; i++) if (uuids(cluster.manager.chooseTargets({ ...request, wanted: 1 }))[0] === 'dn-1') onBusy++
     // Only when both draws hit the busy one.

@@ -108,7 +108,13 @@ class World {
     )
     for (const node of this.nodes) {
       if (node.up)
-        this.cluster.manager.heartbeat(node.node, { storages: node.registration().storages, xceivers: 0, transfers: 1, nonDfsUsed: 0 })
+        this.cluster.manager.heartbeat(node.node, {
+          storages: node.registration().storages,
+          xceivers: 0,
+          transfers: 1,
+          nonDfsUsed: 0,
+          slowPeers: [],
+        })
     }
     this.cluster.manager.redundancyRound()
     this.cluster.settle()

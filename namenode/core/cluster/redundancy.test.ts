@@ -115,7 +115,7 @@ describe('too few copies', () => {
     written(cluster, 1, [0], 2)
     const beat = (transfers: number) => {
       const [source] = cluster.nodes
-      cluster.manager.heartbeat(source!.node, { storages: source!.registration().storages, xceivers: 0, transfers, nonDfsUsed: 0 })
+      cluster.manager.heartbeat(source!.node, { storages: source!.registration().storages, xceivers: 0, transfers, nonDfsUsed: 0, slowPeers: [] })
       cluster.manager.redundancyRound()
     }
     await cluster.clock.advance(9_000)
@@ -197,7 +197,13 @@ test('a storage that fails loses its replicas, not those of its neighbour', () =
   const b = cluster.addBlock(2, { replication: 1 })
   node!.received(b, ReceivedKind.RECEIVED, true, 1)
   const [first, second] = node!.registration().storages
-  cluster.manager.heartbeat(node!.node, { storages: [{ ...first!, failed: true }, second!], xceivers: 0, transfers: 0, nonDfsUsed: 0 })
+  cluster.manager.heartbeat(node!.node, {
+    storages: [{ ...first!, failed: true }, second!],
+    xceivers: 0,
+    transfers: 0,
+    nonDfsUsed: 0,
+    slowPeers: [],
+  })
   expect(cluster.manager.liveReplicas(a)).toBe(1)
   cluster.settle()
   expect(copies(cluster).map((copy) => copy.blockId)).toEqual([1])

@@ -82,6 +82,7 @@ export class FakeNode implements NodeLink {
         remaining: this.#options.remaining ?? 50 * GIB,
         blocks: 0,
         failed: false,
+        failure: '',
       })),
     }
   }
