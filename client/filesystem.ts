@@ -19,6 +19,7 @@ import type {
 } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { connectNamenode } from '../proto/transport/metadata-session.ts'
+import { AdminClient } from './admin.ts'
 import { fileChecksum } from './checksum.ts'
 import { copyFromLocal, copyToLocal } from './copy.ts'
 import { fileInfoOf, listingEntries } from './file-info.ts'
@@ -60,6 +61,8 @@ export class FileSystem implements AsyncDisposable {
   readonly umask: number
   /** The raw calls of the namenode, for code inside the project. */
   readonly namenode: NamenodePort
+  /** What operators ask of the namenode. */
+  readonly admin: AdminClient
   /** The raw calls of datanodes, for code inside the project. */
   readonly datanodeClients: DatanodeSource & { close(): Promise<void> }
   readonly #options: ConnectOptions
@@ -80,6 +83,7 @@ export class FileSystem implements AsyncDisposable {
     this.uri = parts.uri
     this.user = parts.user
     this.namenode = parts.namenode
+    this.admin = new AdminClient(parts.namenode)
     this.datanodeClients = parts.datanodes
     this.#options = parts.options ?? {}
     this.umask = this.#options.umask ?? 0o022

@@ -4,6 +4,7 @@
 //   await fs.writeFile('/hello.txt', 'hello')
 //   for await (const part of (await fs.open('/hello.txt')).stream()) process.stdout.write(part)
 export { FileSystem, type VerbOptions } from './filesystem.ts'
+export { AdminClient, type NodeStateAction } from './admin.ts'
 export type {
   BlockLocation,
   ConnectOptions,

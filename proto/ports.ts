@@ -8,6 +8,7 @@ export {
   ChecksumType,
   DatanodeFilter,
   FileKind,
+  NodeAction,
   PipelineStatus,
   ReceivedKind,
   ReplicaState,
