@@ -1,9 +1,10 @@
-// The test suites. `npm test` runs unit, cli and integration; `npm run test:long` the long ones; test/interop needs foreign
+// The test suites. `npm test` runs unit, cli, integration and sim; `npm run test:long` the long ones; test/interop needs foreign
 // programs and is run by .ci/run and by name.
 //
 //   unit         x.test.ts beside x.ts, and test/conformance: milliseconds, no sockets
 //   cli          test/cli: the real binary, as a user runs it
 //   integration  test/integration: real sockets, real processes
+//   sim          test/sim: the whole store in one process on a virtual clock, network and disk
 //   long         *.long.test.ts anywhere: thousands of steps, crash loops, large files
 //   interop      test/interop: against foreign clients and servers
 import { defineConfig } from 'vitest/config'
@@ -51,6 +52,15 @@ export default defineConfig({
           globalSetup: built,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts'],
+          exclude: [...never, long],
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
         },
       },
       {
