@@ -226,6 +226,13 @@ export const options = {
     'Address that others are told to use; empty = bind, or the name of the host where bind means all addresses.',
   ),
   'port': int('all', 0, 0, 65_535, 'Native (gRPC) port; 0 = a free one. Conventional: namenode 8021, datanode 9868.'),
+  'advertise.port': int(
+    'datanode',
+    0,
+    0,
+    65_535,
+    'Native port that others are told to use, where a proxy or a mapping of ports stands before the datanode; 0 = port.',
+  ),
   'http.port': int('all', 0, 0, 65_535, 'HTTP port (health, status, metrics); 0 = a free one. Conventional: namenode 9870, datanode 9864.'),
   'namenode': text('datanode', '', 'URI of the namenode, such as quarry://127.0.0.1:8021.'),
   'insecure': flag('all', false, 'Allow listening beyond loopback although nothing authenticates callers.'),

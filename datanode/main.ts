@@ -128,7 +128,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       metrics,
       softwareVersion,
       namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
-      datanode: datanodeId(store, settings, { address, port, httpPort: http.port }),
+      datanode: datanodeId(store, settings, { address, port: settings['advertise.port'] || port, httpPort: http.port }),
       heartbeatMs: settings['heartbeat.interval'],
       reportMs: settings['block.report.interval'],
       commands: {

@@ -53,3 +53,17 @@ it('gives one datanode other settings, and refuses settings that cannot be', asy
     'replication.min (5) must not be larger than replication (3)',
   )
 })
+
+it('takes on a datanode later, which keeps its ports over a restart and may have settings of its own', async () => {
+  await using cluster = await MiniCluster.start({ datanodes: 1 })
+  const index = await cluster.addDatanode({ rack: '/rack-of-its-own' })
+  expect(index).toBe(1)
+  await cluster.waitReady()
+  const fs = await cluster.connect()
+  expect((await fs.datanodes('live')).map((node) => node.datanode?.rack).toSorted()).toEqual(['/default-rack', '/rack-of-its-own'])
+  const before = cluster.datanodes[index]
+  expect(cluster.indexOf(before?.uuid)).toBe(index)
+  await cluster.stopDatanode(index)
+  const again = await cluster.restartDatanode(index)
+  expect({ uuid: again.uuid, grpc: again.grpc, http: again.http }).toEqual({ uuid: before?.uuid, grpc: before?.grpc, http: before?.http })
+})

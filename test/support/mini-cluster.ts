@@ -27,7 +27,7 @@ export interface MiniClusterOptions {
   readonly datanodes?: number
   /** Over miniClusterSettings; they hold for all roles. New files get as many copies as there are datanodes, at most 3. */
   readonly settings?: Partial<Settings>
-  /** Settings of one datanode, over `settings`: another capacity, another rack. */
+  /** Settings of one datanode, over `settings`: another capacity, another rack. Asked at every start, so a restart may differ. */
   readonly datanodeSettings?: (index: number) => Partial<Settings>
   /** Kept after close(). Default: a temporary directory that is removed. */
   readonly dir?: string
@@ -58,6 +58,8 @@ export class MiniCluster implements AsyncDisposable {
   readonly #options: MiniClusterOptions
   readonly #connections = new Set<FileSystem>()
   readonly #datanodes: (RunningDatanode | undefined)[] = []
+  /** Native and HTTP port that each datanode had: it keeps them over a restart, as a machine keeps its address. */
+  readonly #datanodePorts: ({ readonly port: number; readonly httpPort: number } | undefined)[] = []
   #namenode: RunningNamenode | undefined
   #namenodePort = 0
   #closing: Promise<void> | undefined
@@ -114,16 +116,35 @@ export class MiniCluster implements AsyncDisposable {
     await node.close()
   }
 
-  /** Starts a stopped datanode again on its own data, or a new one with the next index. */
-  async restartDatanode(index: number): Promise<RunningDatanode> {
+  /** Starts one more datanode; answers its index. It has `own` settings over the others. */
+  async addDatanode(own: Partial<Settings> = {}): Promise<number> {
+    const index = Math.max(this.#datanodes.length, this.#options.datanodes ?? 3)
+    await this.restartDatanode(index, own)
+    return index
+  }
+
+  /** Index of the datanode with this uuid, such as a host of `blockLocations`; -1 when it does not run. */
+  indexOf(uuid: string | undefined): number {
+    return this.#datanodes.findIndex((node) => node !== undefined && node.uuid === uuid)
+  }
+
+  /**
+   * Starts a stopped datanode again on its own data and with the ports it had, or a new one with the next index. `own` settings hold
+   * for this start, over all others; `{ port: 0 }` gives it another address.
+   */
+  async restartDatanode(index: number, own: Partial<Settings> = {}): Promise<RunningDatanode> {
     if (this.#datanodes[index] !== undefined) await this.killDatanode(index)
+    const ports = this.#datanodePorts[index]
     const dir = this.datanodeDir(index)
     mkdirSync(dir, { recursive: true })
     const settings = this.#settings({
       'dir': dir,
       'data.dirs': [path.join(dir, 'data')],
       'namenode': this.uri,
+      'port': ports?.port ?? 0,
+      'http.port': ports?.httpPort ?? 0,
       ...this.#options.datanodeSettings?.(index),
+      ...own,
     })
     const node = await startDatanode({
       settings,
@@ -131,7 +152,16 @@ export class MiniCluster implements AsyncDisposable {
       ...(this.#options.services && { services: this.#options.services }),
     })
     this.#datanodes[index] = node
+    this.#datanodePorts[index] = { port: portOf(node.grpc), httpPort: portOf(node.http) }
     return node
+  }
+
+  /** Stops a datanode as SIGTERM does: no new streams, open ones finish within drain.timeout. */
+  async stopDatanode(index: number): Promise<void> {
+    const node = must(this.#datanodes[index], `there is no datanode ${index}`)
+    this.#datanodes[index] = undefined
+    await node.drain()
+    await node.close()
   }
 
   /** Stops the namenode without draining. */
@@ -141,12 +171,13 @@ export class MiniCluster implements AsyncDisposable {
     await namenode.close()
   }
 
-  /** Starts the namenode, on the port it had. Datanodes and clients find it again by themselves. */
-  async restartNamenode(): Promise<RunningNamenode> {
+  /** Starts the namenode, on the port it had, with `own` settings over the others. Datanodes and clients find it again by themselves. */
+  async restartNamenode(own: Partial<Settings> = {}): Promise<RunningNamenode> {
     if (this.#namenode !== undefined) await this.killNamenode()
     const dir = path.join(this.dir, 'namenode')
     mkdirSync(dir, { recursive: true })
-    this.#namenode = await startNamenode({ settings: this.#settings({ dir, port: this.#namenodePort }), env: this.#env('namenode') })
+    const settings = this.#settings({ dir, port: this.#namenodePort, ...own })
+    this.#namenode = await startNamenode({ settings, env: this.#env('namenode') })
     this.#namenodePort = parseNamenodeUri(this.#namenode.uri).port
     return this.#namenode
   }
@@ -196,6 +227,8 @@ export class MiniCluster implements AsyncDisposable {
     return systemEnv(this.#options.log?.child({ node }))
   }
 }
+
+const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 
 /**
  * Asks `pending` until it answers undefined, every 50 ms. It answers what is still missing, which the error repeats when the time is
