@@ -13,12 +13,14 @@ import type { ConnectOptions } from '../../client/types.ts'
 import { must } from '../../common/assert.ts'
 import { checkSettings, defaultSettings, parseNamenodeUri } from '../../common/config.ts'
 import type { Logger } from '../../common/env.ts'
-import { QuarryError } from '../../common/errors.ts'
 import type { Settings } from '../../common/options.ts'
 import { systemEnv } from '../../common/system-env.ts'
 import { startDatanode, type RunningDatanode } from '../../datanode/main.ts'
 import { startNamenode, type RunningNamenode } from '../../namenode/main.ts'
 import { DatanodeFilter } from '../../proto/ports.ts'
+import { waitFor } from './wait-for.ts'
+
+export { waitFor }
 
 type DatanodeServices = Parameters<typeof startDatanode>[0]['services']
 
@@ -50,8 +52,6 @@ export const miniClusterSettings = {
   'drain.timeout': 2_000,
   'min.block.size': 512,
 } as const satisfies Partial<Settings>
-
-const readyWithinMs = 60_000
 
 export class MiniCluster implements AsyncDisposable {
   readonly dir: string
@@ -229,21 +229,3 @@ export class MiniCluster implements AsyncDisposable {
 }
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
-
-/**
- * Asks `pending` until it answers undefined, every 50 ms. It answers what is still missing, which the error repeats when the time is
- * over. Errors of `pending` are thrown.
- */
-export async function waitFor(
-  pending: () => Promise<string | undefined> | string | undefined,
-  what: string,
-  withinMs: number = readyWithinMs,
-): Promise<void> {
-  const startedMs = performance.now()
-  for (;;) {
-    const missing = await pending()
-    if (missing === undefined) return
-    if (performance.now() - startedMs > withinMs) throw new QuarryError('TIMEOUT', `waited ${withinMs / 1000} s for ${what}: ${missing}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
