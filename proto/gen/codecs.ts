@@ -4519,6 +4519,7 @@ WriteHeader.prototype.checksum = null
 WriteHeader.prototype.client = ''
 WriteHeader.prototype.blockSize = 0
 WriteHeader.prototype.token = util.emptyArray
+WriteHeader.prototype.ackTimeoutMs = 0
 function encodeWriteHeader(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.poolId != null && own.call(m, 'poolId')) w.uint32(10).string(m.poolId)
@@ -4539,6 +4540,7 @@ function encodeWriteHeader(m, w, depth = 0) {
     for (let i = 0; i < m.targetStorages.length; i++) w.uint32(106).string(m.targetStorages[i])
   }
   if (m.token != null && own.call(m, 'token')) w.uint32(114).bytes(m.token)
+  if (m.ackTimeoutMs != null && own.call(m, 'ackTimeoutMs')) w.uint32(120).uint32(m.ackTimeoutMs)
   return w
 }
 function decodeWriteHeader(r, length, depth = 0) {
@@ -4565,6 +4567,7 @@ function decodeWriteHeader(r, length, depth = 0) {
       case 12: m.blockSize = read64(r, int64); break
       case 13: m.targetStorages.push(r.string()); break
       case 14: m.token = r.bytes(); break
+      case 15: m.ackTimeoutMs = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
   }

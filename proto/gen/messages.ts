@@ -1090,6 +1090,8 @@ export interface WriteHeader {
   targetStorages: string[]
   /** reserved */
   token: Uint8Array
+  /** how long a node may owe an answer; 0 = 60 s. Each node allows those behind it some more */
+  ackTimeoutMs: number
 }
 
 /** Data and its chunk checksums. `data` begins on a chunk boundary unless it continues a partial chunk. */
