@@ -1,7 +1,8 @@
 // Connections for bulk calls: one http2 session to a peer, made when first used and again after it broke.
 import http2 from 'node:http2'
 import { QuarryError } from '../../common/errors.ts'
-import { BulkStream } from './bulk-stream.ts'
+import { Http2BulkStream } from './bulk-stream.ts'
+import type { BulkStream } from './bulk-stream.ts'
 import { frameBytesMax, sessionWindowBytes, streamWindowBytes } from './server.ts'
 import { errorOfTrailers } from './status.ts'
 
@@ -30,7 +31,7 @@ export class BulkConnection {
     if (this.#calls++ === 0) session.ref()
     let gotStatus = () => {}
     const status = new Promise<void>((resolve) => (gotStatus = resolve))
-    const call = new BulkStream(stream, {
+    const call = new Http2BulkStream(stream, {
       peer: this.#peer,
       status,
       lost: () => this.#unreachable(undefined),

@@ -1,6 +1,7 @@
 // The server's side of bulk calls: takes the http2 streams of some methods before grpc-js sees them.
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import { BulkStream } from './bulk-stream.ts'
+import { Http2BulkStream } from './bulk-stream.ts'
+import type { BulkStream } from './bulk-stream.ts'
 import { trailersOf } from './status.ts'
 
 /** Serves a call: a rejection becomes the call's status. */
@@ -11,7 +12,7 @@ export function serveBulk(handlers: ReadonlyMap<string, BulkHandler>, stream: Se
   const handler = handlers.get(String(headers[':path']))
   if (handler === undefined) return false
   const peer = `${stream.session?.socket.remoteAddress ?? 'the caller'}`
-  const call = new BulkStream(stream, { peer })
+  const call = new Http2BulkStream(stream, { peer })
   let trailers: OutgoingHttpHeaders = trailersOf(undefined)
   stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
   stream.once('wantTrailers', () => {

@@ -87,8 +87,24 @@ export interface BulkStreamOptions {
   readonly lost?: () => QuarryError
 }
 
-/** One call. Client and server put their headers and trailers around it. */
-export class BulkStream implements AsyncIterableIterator<Message> {
+/** One streaming call as its users see it, over http2 or over the simulated network. The promises B1 to B3 are its own. */
+export interface BulkStream extends AsyncIterableIterator<Message> {
+  /** Whether the call is over in both directions. */
+  readonly closed: boolean
+  next(): Promise<IteratorResult<Message>>
+  return(): Promise<IteratorResult<Message>>
+  /** Sends one message made of these pieces. */
+  send(parts: readonly Uint8Array[]): Promise<void>
+  /** Resolves when everything sent has left this process's buffers, or the call has failed. */
+  flush(): Promise<void>
+  /** Nothing more will be sent. */
+  end(): void
+  /** Gives the call up in both directions. Idempotent. */
+  cancel(): void
+}
+
+/** One call on http2. Client and server put their headers and trailers around it. */
+export class Http2BulkStream implements BulkStream {
   readonly #stream: Http2Stream
   readonly #peer: string
   readonly #readAhead: number
@@ -125,7 +141,6 @@ export class BulkStream implements AsyncIterableIterator<Message> {
     }
   }
 
-  /** Whether the call is over in both directions. */
   get closed(): boolean {
     return this.#stream.destroyed || this.#stream.closed
   }
@@ -150,7 +165,6 @@ export class BulkStream implements AsyncIterableIterator<Message> {
     return this
   }
 
-  /** Sends one message made of these pieces. */
   send(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const stream = this.#stream
@@ -172,19 +186,16 @@ export class BulkStream implements AsyncIterableIterator<Message> {
     return new Promise((resolve, reject) => this.#senders.push({ resolve, reject }))
   }
 
-  /** Resolves when everything sent has left this process's buffers, or the call has failed. */
   async flush(): Promise<void> {
     while (this.#outgoing > 0 && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#senders.push({ resolve, reject: () => resolve() }))
     }
   }
 
-  /** Nothing more will be sent. */
   end(): void {
     if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end()
   }
 
-  /** Gives the call up in both directions. Idempotent. */
   cancel(): void {
     this.#queue.length = 0
     this.#cancelled = true

@@ -69,6 +69,7 @@ export interface DatanodeClient {
 }
 
 const unaryDeadlineMs = 60_000
+const identity = (bytes: Buffer): Buffer => bytes
 
 const channelOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
@@ -86,17 +87,35 @@ const channelOptions = {
   'grpc.service_config_disable_resolution': 1,
 } as const
 
+/** How calls reach one datanode: over gRPC, or over the simulated network of the tests. */
+export interface DatanodeTransport {
+  /** Starts a streaming call; `bulk` is the way that most bytes go. That it could not be started is told by its first read. */
+  open(
+    path: string,
+    options: { readonly bulk: 'up' | 'down'; readonly signal?: AbortSignal | undefined; readonly readAhead?: number },
+  ): BulkStream
+  /** A call that answers once. Rejects with a QuarryError. */
+  call(path: string, request: Buffer, options: { readonly signal?: AbortSignal | undefined; readonly deadlineMs: number }): Promise<Buffer>
+  close(): void
+}
+
 /** The datanodes this process talks to; connections are made when first used. */
 export class DatanodeClients {
-  readonly #clients = new Map<string, GrpcDatanodeClient>()
+  readonly #clients = new Map<string, RemoteDatanode>()
+  readonly #connect: (address: string) => DatanodeTransport
   #closed = false
+
+  /** `connect` is given host:port. */
+  constructor(connect: (address: string) => DatanodeTransport = (address) => new GrpcTransport(address)) {
+    this.#connect = connect
+  }
 
   get(node: Pick<DatanodeId, 'ip' | 'grpcPort'>): DatanodeClient {
     if (this.#closed) throw new QuarryError('CLOSED', 'The connections to the datanodes are closed.')
     const address = `${node.ip}:${node.grpcPort}`
     let client = this.#clients.get(address)
     if (client === undefined) {
-      client = new GrpcDatanodeClient(address)
+      client = new RemoteDatanode(this.#connect(address))
       this.#clients.set(address, client)
     }
     return client
@@ -130,24 +149,15 @@ const unary = {
   },
 }
 
-class GrpcDatanodeClient implements DatanodeClient {
-  /** Carries bulk to the datanode. */
-  readonly #up: BulkConnection
-  /** Carries bulk from the datanode. */
-  readonly #down: BulkConnection
-  /** Calls that answer once. */
-  readonly #calls: Client
-  readonly #peer: string
+class RemoteDatanode implements DatanodeClient {
+  readonly #transport: DatanodeTransport
 
-  constructor(address: string) {
-    this.#peer = `datanode ${address}`
-    this.#up = new BulkConnection(address, this.#peer)
-    this.#down = new BulkConnection(address, this.#peer)
-    this.#calls = new Client(address, credentials.createInsecure(), channelOptions)
+  constructor(transport: DatanodeTransport) {
+    this.#transport = transport
   }
 
   writeBlock(header: Init<WriteHeader>, options: DatanodeCallOptions = {}): WriteStream {
-    const call = this.#up.open(`${service}WriteBlock`, { signal: options.signal, readAhead: repliesAhead })
+    const call = this.#transport.open(`${service}WriteBlock`, { bulk: 'up', signal: options.signal, readAhead: repliesAhead })
     call.send([encodeWriteHeader(header)]).catch(() => {
       // The failure reaches the caller through `replies`.
     })
@@ -161,7 +171,7 @@ class GrpcDatanodeClient implements DatanodeClient {
   }
 
   readBlock(request: Init<ReadRequest>, options: DatanodeCallOptions = {}): AsyncIterable<Received<ReadFrame>> {
-    const call = this.#down.open(`${service}ReadBlock`, { signal: options.signal })
+    const call = this.#transport.open(`${service}ReadBlock`, { bulk: 'down', signal: options.signal })
     call.send([readRequest.encode(request)]).catch(() => {
       // The failure reaches the caller through the frames.
     })
@@ -190,33 +200,55 @@ class GrpcDatanodeClient implements DatanodeClient {
   }
 
   close(): void {
-    this.#up.close()
-    this.#down.close()
-    this.#calls.close()
+    this.#transport.close()
   }
 
-  #unary<Q, R>(
+  async #unary<Q, R>(
     method: { path: string; request: { encode(message: Q): Buffer }; reply: { decode(bytes: Buffer): R } },
     request: Q,
     options: DatanodeCallOptions = {},
   ): Promise<R> {
+    const { signal, deadlineMs = unaryDeadlineMs } = options
+    return method.reply.decode(await this.#transport.call(method.path, method.request.encode(request), { signal, deadlineMs }))
+  }
+}
+
+class GrpcTransport implements DatanodeTransport {
+  /** Carries bulk to the datanode. */
+  readonly #up: BulkConnection
+  /** Carries bulk from the datanode. */
+  readonly #down: BulkConnection
+  /** Calls that answer once. */
+  readonly #calls: Client
+  readonly #peer: string
+
+  constructor(address: string) {
+    this.#peer = `datanode ${address}`
+    this.#up = new BulkConnection(address, this.#peer)
+    this.#down = new BulkConnection(address, this.#peer)
+    this.#calls = new Client(address, credentials.createInsecure(), channelOptions)
+  }
+
+  open(path: string, { bulk, ...options }: { bulk: 'up' | 'down'; signal?: AbortSignal | undefined; readAhead?: number }): BulkStream {
+    return (bulk === 'up' ? this.#up : this.#down).open(path, options)
+  }
+
+  call(path: string, request: Buffer, options: { signal?: AbortSignal | undefined; deadlineMs: number }): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const limits: GrpcCallOptions = { deadline: Date.now() + (options.deadlineMs ?? unaryDeadlineMs) }
-      const call = this.#calls.makeUnaryRequest(
-        method.path,
-        method.request.encode,
-        method.reply.decode,
-        request,
-        new Metadata(),
-        limits,
-        (error, reply) => {
-          release()
-          if (error) reject(errorOf(error, this.#peer))
-          else resolve(reply as R)
-        },
-      )
+      const limits: GrpcCallOptions = { deadline: Date.now() + options.deadlineMs }
+      const call = this.#calls.makeUnaryRequest(path, identity, identity, request, new Metadata(), limits, (error, reply) => {
+        release()
+        if (error) reject(errorOf(error, this.#peer))
+        else resolve(reply!)
+      })
       const release = cancelOn(options.signal, call)
     })
+  }
+
+  close(): void {
+    this.#up.close()
+    this.#down.close()
+    this.#calls.close()
   }
 }
 

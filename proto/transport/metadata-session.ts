@@ -38,7 +38,12 @@ export interface ConnectNamenodeOptions {
   /** Deadline of a call that names none; default 60,000. */
   readonly callTimeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** What streams are opened on; default a gRPC channel to `uri`. Closed with the session. */
+  readonly channel?: MetadataChannel | undefined
 }
+
+/** The part of a gRPC client that a session uses; the simulated network has one too. */
+export type MetadataChannel = Pick<Client, 'makeBidiStreamRequest' | 'close'>
 
 const connectTimeoutDefaultMs = 10_000
 const callTimeoutDefaultMs = 60_000
@@ -107,7 +112,7 @@ class MetadataSession implements NamenodePort {
   readonly #options: ConnectNamenodeOptions
   readonly #address: string
   readonly #env: Env
-  readonly #client: Client
+  readonly #client: MetadataChannel
   readonly #clientId: Uint8Array
   readonly #callTimeoutMs: number
   readonly #pending = new Map<number, PendingCall>()
@@ -130,7 +135,7 @@ class MetadataSession implements NamenodePort {
     this.#env = options.env ?? systemEnv()
     this.#clientId = options.clientId ?? this.#env.random.bytes(16)
     this.#callTimeoutMs = options.callTimeoutMs ?? callTimeoutDefaultMs
-    this.#client = openChannel(address)
+    this.#client = options.channel ?? openChannel(address)
     this.#state = { kind: 'closed', error: new QuarryError('CLOSED', 'The session was not opened.') }
   }
 
