@@ -88,6 +88,21 @@ test('the wire changes only together with its number', () => {
   expect(schema).toBe(hashes[protocolVersion])
 })
 
+test('the failure model names tests that exist', () => {
+  // A cell says `path.test.ts` ("part of a test's name", "another"): each must be in that file.
+  const page = read('docs/failure-model.md')
+  const named = [...page.matchAll(/`([\w./-]+\.test\.ts)`(?: \(((?:"[^"]+"(?:, )?)+)\))?/g)]
+  const missing = named.flatMap(([, file = '', names = '']) => {
+    if (!existsSync(path.join(root, file))) return [`${file} is not there`]
+    const source = read(file)
+    return [...names.matchAll(/"([^"]+)"/g)]
+      .filter(([, name = '']) => !source.includes(name))
+      .map(([, name]) => `${file} has no test "${name}"`)
+  })
+  expect(missing).toEqual([])
+  expect(named.length).toBeGreaterThan(10)
+})
+
 test('links between pages lead somewhere', () => {
   const broken = files
     .filter((file) => file.endsWith('.md'))
