@@ -3,7 +3,7 @@
 //   common <- proto <- { namenode, datanode, client } <- { compute, cli }
 const inside = (...folders) => `^(${folders.join('|')})/`
 const ours = inside('common', 'proto', 'namenode', 'datanode', 'client', 'compute', 'cli', 'gateway', 'test', 'bench')
-const tests = '(\\.test\\.ts$|/testing/)'
+const tests = '(\\.test\\.ts$|-conformance\\.ts$|/testing/)'
 
 /** Sources of `folder` import, of ours, only what matches one of `allowed`. */
 const only = (folder, allowed, comment) => ({
@@ -80,13 +80,20 @@ module.exports = {
       to: { path: '^(namenode|datanode)/(store|service|workers|main)' },
     },
     {
+      name: 'block-files-through-the-disk',
+      comment: 'Block data, identity and lock go through datanode/store/disk.ts, which the simulation implements too.',
+      severity: 'error',
+      from: { path: '^datanode/', pathNot: ['^datanode/store/(real-disk|process-lock)\\.ts$', tests] },
+      to: { path: '^(node:)?fs(/promises)?$' },
+    },
+    {
       name: 'generated-types-through-proto',
       severity: 'error',
       from: { pathNot: ['^proto/', '/service/', tests, '^(test|bench)/'] },
       to: { path: '^proto/gen/' },
     },
     packageOnlyIn('sqlite', 'better-sqlite3', ['^namenode/store/']),
-    packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$', '^datanode/workers/namenode-session\\.ts$']),
+    packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$']),
     packageOnlyIn('commander', 'commander', ['^cli/']),
     packageOnlyIn('sql-engine', '@duckdb/[^/]+|hyparquet|parquet-wasm', ['^compute/', '^cli/commands/demo', '^cli/demo/']),
     {

@@ -15,6 +15,7 @@ import { DatanodeService } from './service/datanode-service.ts'
 import { serveHttp } from './service/http.ts'
 import { CheckedReplicas } from './service/local-replicas.ts'
 import { DatanodeMetrics, metricsText } from './service/metrics.ts'
+import { RealDisk } from './store/real-disk.ts'
 import { ReplicaStore } from './store/replica-store.ts'
 import { recoverBlock } from './workers/block-recovery.ts'
 import { Deletions } from './workers/deletions.ts'
@@ -65,6 +66,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       limits: { reserved: settings['reserved'], capacity: settings['capacity'] },
       env,
       sync: settings['sync.on.close'],
+      disk: new RealDisk(),
     })
     closer.use(store)
     const clients = closer.use(new DatanodeClients())
@@ -86,7 +88,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       localReads: settings['local.reads'],
     })
     service.addTo(server)
-    for (const extra of options.services?.(new CheckedReplicas({ store, reportBad })) ?? []) {
+    for (const extra of options.services?.(new CheckedReplicas({ clock: env.clock, store, reportBad })) ?? []) {
       closer.use(extra)
       server.add(extra.definition, extra.handlers)
     }

@@ -1,10 +1,12 @@
 // Replicas for the compute agent beside this datanode: checked against their checksums before a byte is used, handed over without
 // a copy.
-import fs from 'node:fs'
+import type { Clock } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type { Block, LocalReplicas } from '../../proto/ports.ts'
 import { packetDataBytes, planRead } from '../core/read-plan.ts'
+import { errnoOf } from '../store/disk-errors.ts'
+import type { Disk } from '../store/disk.ts'
 import { ReplicaReader } from '../store/replica-reader.ts'
 import type { ReplicaRecord, ReplicaStore } from '../store/replica-store.ts'
 import { firstBad, verifyReplica } from '../store/verify.ts'
@@ -14,6 +16,7 @@ const checkedMax = 100_000
 const readBytes = 1024 * 1024
 
 export interface LocalReplicasDeps {
+  readonly clock: Clock
   readonly store: ReplicaStore
   reportBad(block: Block, storageUuid: string, reason: string): void
 }
@@ -40,12 +43,12 @@ export class CheckedReplicas implements LocalReplicas {
   }
 
   async link(block: Block, targetPath: string): Promise<{ readonly length: number; readonly verifyUs: number }> {
-    const { store } = this.#deps
-    const began = performance.now()
+    const { store, clock } = this.#deps
+    const began = clock.monotonicMs()
     const replica = this.#finalized(block)
     await this.#check(block, replica)
-    const verifyUs = Math.round((performance.now() - began) * 1000)
-    await linkOrCopy(store.dataPath(replica), targetPath)
+    const verifyUs = Math.round((clock.monotonicMs() - began) * 1000)
+    await linkOrCopy(store.disk, store.dataPath(replica), targetPath)
     return { length: replica.length, verifyUs }
   }
 
@@ -107,11 +110,31 @@ export class CheckedReplicas implements LocalReplicas {
 }
 
 /** A second name for the file; a copy where a storage directory lies on another disk than the scratch directory. */
-async function linkOrCopy(source: string, target: string): Promise<void> {
+async function linkOrCopy(disk: Disk, source: string, target: string): Promise<void> {
   try {
-    await fs.promises.link(source, target)
+    await disk.link(source, target)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
-    await fs.promises.copyFile(source, target, fs.constants.COPYFILE_EXCL)
+    if (errnoOf(error) !== 'EXDEV') throw error
+    await copyFile(disk, source, target)
+  }
+}
+
+async function copyFile(disk: Disk, source: string, target: string): Promise<void> {
+  const from = await disk.open(source, 'r')
+  try {
+    const to = await disk.open(target, 'wx')
+    try {
+      const buffer = Buffer.allocUnsafe(readBytes)
+      for (let at = 0; ;) {
+        const got = await disk.read(from, buffer, 0, buffer.length, at)
+        await disk.write(to, buffer.subarray(0, got), at)
+        at += got
+        if (got < buffer.length) return
+      }
+    } finally {
+      await disk.close(to)
+    }
+  } finally {
+    await disk.close(from)
   }
 }

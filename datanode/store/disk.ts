@@ -17,6 +17,13 @@ export interface DiskSpace {
   readonly free: number
 }
 
+export interface ListedFile {
+  readonly name: string
+  readonly isDirectory: boolean
+  /** Bytes; 0 of a directory. */
+  readonly size: number
+}
+
 export interface Disk {
   /** Flags as in node:fs: 'r', 'r+', 'w', 'w+', 'wx', 'wx+'. */
   open(path: string, flags: string): Promise<number>
@@ -46,6 +53,8 @@ export interface Disk {
   mkdir(path: string): Promise<string | undefined>
   /** Names, sorted. */
   readdir(path: string): Promise<readonly { readonly name: string; readonly isDirectory: boolean }[]>
+  /** readdir with the sizes of the files, for the start of a node with millions of them: may hold up the process. Absent = readdir and stat do. */
+  list?(path: string): Promise<readonly ListedFile[]>
   stat(path: string): Promise<FileFacts>
   /** Hard link. */
   link(existing: string, path: string): Promise<void>

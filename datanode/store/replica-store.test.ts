@@ -22,6 +22,7 @@ import type { ReplicaWriter } from '../core/replica.ts'
 import { patternBytes } from '../testing/blocks.ts'
 import { checksummer, headerBytes } from './checksum-file.ts'
 import { durabilitySteps } from './durability.ts'
+import { RealDisk } from './real-disk.ts'
 import { ReplicaReader } from './replica-reader.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { StoreOptions, WriteRequest } from './replica-store.ts'
@@ -41,7 +42,16 @@ function temporary(): string {
 }
 
 async function open(dir: string, more: Partial<StoreOptions> = {}): Promise<ReplicaStore> {
-  return closer.use(await ReplicaStore.open({ dirs: [dir], limits: { reserved: 0, capacity: 0 }, env: systemEnv(), sync: true, ...more }))
+  return closer.use(
+    await ReplicaStore.open({
+      dirs: [dir],
+      limits: { reserved: 0, capacity: 0 },
+      env: systemEnv(),
+      sync: true,
+      disk: new RealDisk(),
+      ...more,
+    }),
+  )
 }
 
 const blockId = 1073741825
@@ -272,12 +282,12 @@ describe('the identity of a directory', () => {
   it('stays the same over restarts and is bound to one cluster', async () => {
     const dir = temporary()
     const store = await open(dir)
-    store.bind('CID-1', 'BP-1')
+    await store.bind('CID-1', 'BP-1')
     const { datanodeUuid } = store
     await store.close()
     const again = await open(dir)
     expect(again).toMatchObject({ datanodeUuid, clusterId: 'CID-1', poolId: 'BP-1' })
-    expect(() => again.bind('CID-2', 'BP-2')).toThrow(/belongs to cluster CID-1, but the namenode serves cluster CID-2/)
+    await expect(again.bind('CID-2', 'BP-2')).rejects.toThrow(/belongs to cluster CID-1, but the namenode serves cluster CID-2/)
   })
 
   it('keeps two datanodes out of one directory', async () => {

@@ -4,15 +4,17 @@ import { QuarryError } from '../../common/errors.ts'
 import type { Checksummer, Placement } from '../core/packet-receiver.ts'
 import type { ReplicaWriter } from '../core/replica.ts'
 import { headerBytes } from './checksum-file.ts'
+import { diskError } from './disk-errors.ts'
+import type { Disk } from './disk.ts'
 import { makeDurable } from './durability.ts'
 import type { DurabilityStep } from './durability.ts'
-import { closeFile, syncFile, syncFileData, writeAt, writePiecesAt } from './files.ts'
 
 /** What the store does for a writer: space, names, and who hears of it. */
 export interface WriterHost {
   readonly blockId: number
   readonly genstamp: number
   readonly storageUuid: string
+  readonly disk: Disk
   /** Throws DISK_FULL when there is no room for `bytes` more. */
   reserve(bytes: number): void
   /** `length` bytes are in the data file. */
@@ -22,6 +24,8 @@ export interface WriterHost {
   rename(): Promise<void>
   syncNames(): Promise<void>
   report(): void
+  /** A file call failed: the disk may have to be looked at. */
+  doubt(error: unknown): void
   /** The writer is gone; the replica stays unfinished unless `finalized`. */
   closed(finalized: boolean): void
   beforeStep(step: DurabilityStep): void
@@ -84,7 +88,7 @@ export class FileReplicaWriter implements ReplicaWriter {
 
   sync(): Promise<void> {
     this.#chain = this.#chain.then(async () => {
-      await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+      await this.#syncFiles()
       this.#dirty = 0
     })
     return this.#chain
@@ -97,7 +101,8 @@ export class FileReplicaWriter implements ReplicaWriter {
   startSync(): void {
     if (!this.#sync || this.#writeBack !== undefined || this.#dirty === 0) return
     this.#dirty = 0
-    this.#writeBack = syncFileData(this.#data)
+    this.#writeBack = this.#host.disk
+      .syncData(this.#data)
       .catch(() => {
         // The sync that counts comes at the end and meets the same failure.
       })
@@ -118,7 +123,7 @@ export class FileReplicaWriter implements ReplicaWriter {
         writeChecksums: () => this.#chain,
         syncFiles: async () => {
           await this.#writeBack
-          await Promise.all([syncFile(this.#data), syncFile(this.#checksums)])
+          await this.#syncFiles()
         },
         rename: async () => {
           await this.#host.rename()
@@ -145,6 +150,16 @@ export class FileReplicaWriter implements ReplicaWriter {
     return this.#closing
   }
 
+  async #syncFiles(): Promise<void> {
+    const { disk } = this.#host
+    try {
+      await Promise.all([disk.sync(this.#data), disk.sync(this.#checksums)])
+    } catch (error) {
+      this.#host.doubt(error)
+      throw diskError(error)
+    }
+  }
+
   /** Takes the replica away from its pipeline. */
   async takeOver(): Promise<void> {
     this.#evict()
@@ -153,7 +168,8 @@ export class FileReplicaWriter implements ReplicaWriter {
 
   async #closeFiles(): Promise<void> {
     await this.#writeBack
-    await Promise.all([closeFile(this.#data), closeFile(this.#checksums)])
+    const { disk } = this.#host
+    await Promise.all([disk.close(this.#data), disk.close(this.#checksums)])
   }
 
   async #write(placement: Placement): Promise<void> {
@@ -162,7 +178,13 @@ export class FileReplicaWriter implements ReplicaWriter {
     if (length === 0) return
     assert(at === this.#length, () => `block ${this.#host.blockId}: bytes for ${at} after ${this.#length}`)
     this.#host.reserve(length + checksums.length)
-    await Promise.all([writePiecesAt(this.#data, data, length, at), writeAt(this.#checksums, checksums, headerBytes + chunk * 4)])
+    const { disk } = this.#host
+    try {
+      await Promise.all([disk.writePieces(this.#data, data, length, at), disk.write(this.#checksums, checksums, headerBytes + chunk * 4)])
+    } catch (error) {
+      this.#host.doubt(error)
+      throw diskError(error)
+    }
     this.#length += length
     this.#dirty += length
     this.#host.received(this.#length)

@@ -1,22 +1,14 @@
-// One storage directory: whose it is, who has it open, and how much room it has.
-import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { QuarryError } from '../../common/errors.ts'
+// One storage directory: whose it is, and how much room it has.
+import { resolve } from 'node:path'
+import type { Clock } from '../../common/env.ts'
+import { isQuarryError, QuarryError } from '../../common/errors.ts'
 import { StorageType } from '../../proto/ports.ts'
-import { identityFile, lockFile, storagePaths } from './layout.ts'
+import { doubtsDisk } from './disk-errors.ts'
+import type { Disk, DiskSpace } from './disk.ts'
+import { readIdentity, writeIdentity } from './identity.ts'
+import type { StorageIdentity } from './identity.ts'
+import { storagePaths } from './layout.ts'
 import type { StoragePaths } from './layout.ts'
-
-/** Layout of a storage directory. 1: two plain files a replica, 32 by 32 directories. */
-export const layoutVersion = 1
-
-export interface StorageIdentity {
-  readonly layout: number
-  readonly datanodeUuid: string
-  readonly storageUuid: string
-  /** Empty until the first registration. */
-  readonly clusterId: string
-  readonly poolId: string
-}
 
 export interface StorageLimits {
   /** Bytes of the disk to leave free. */
@@ -25,52 +17,70 @@ export interface StorageLimits {
   readonly capacity: number
 }
 
-/** Directories that this very process has open: the pid in the lock file cannot tell two owners in one process apart. */
-const openHere = new Set<string>()
+/** Free space of a disk is asked for at most this often. */
+const spaceCacheMs = 500
 
 export class StorageDirectory {
   readonly paths: StoragePaths
   readonly type = StorageType.STORAGE_DISK
+  readonly #disk: Disk
+  readonly #clock: Clock
   readonly #limits: StorageLimits
+  readonly #unlock: () => void
   #identity: StorageIdentity
+  /** What the disk said last, when, and what we used then. */
+  #space: DiskSpace
+  #spaceMs: number
+  #spaceUsed = 0
+  #asking: Promise<void> | undefined
   /** Bytes in data and checksum files. */
   used = 0
   /** Finalised replicas. */
   finalized = 0
   failed = false
+  /** Why it failed, for people. */
+  failure = ''
+  /** Called with an error that casts doubt on the disk. */
+  onDoubt: (error: Error) => void = () => {}
 
-  private constructor(paths: StoragePaths, identity: StorageIdentity, limits: StorageLimits) {
+  private constructor(
+    at: { readonly disk: Disk; readonly clock: Clock; readonly limits: StorageLimits },
+    paths: StoragePaths,
+    opened: { readonly unlock: () => void; readonly identity: StorageIdentity; readonly space: DiskSpace },
+  ) {
+    this.#disk = at.disk
+    this.#clock = at.clock
+    this.#limits = at.limits
     this.paths = paths
-    this.#identity = identity
-    this.#limits = limits
+    this.#unlock = opened.unlock
+    this.#identity = opened.identity
+    this.#space = opened.space
+    this.#spaceMs = at.clock.monotonicMs()
   }
 
   /** Opens or makes a storage directory. Throws IN_USE, VERSION, or CONFIG with what to do. */
-  static open(
+  static async open(
     root: string,
-    limits: StorageLimits,
+    at: { readonly disk: Disk; readonly clock: Clock; readonly limits: StorageLimits },
     fresh: () => { readonly datanodeUuid: string; readonly storageUuid: string },
-  ): StorageDirectory {
+  ): Promise<StorageDirectory> {
+    const { disk } = at
     const paths = storagePaths(resolve(root))
+    let unlock = () => {}
     try {
-      for (const path of [paths.finalized, paths.rbw, paths.tmp, paths.scratch]) mkdirSync(path, { recursive: true })
+      for (const path of [paths.finalized, paths.rbw, paths.tmp, paths.scratch]) await disk.mkdir(path)
+      unlock = await disk.lock(paths.root)
+      const identity = (await readIdentity(disk, paths.root)) ?? (await writeIdentity(disk, paths.root, fresh()))
+      return new StorageDirectory(at, paths, { unlock, identity, space: await disk.space(paths.root) })
     } catch (error) {
+      unlock()
+      if (isQuarryError(error)) throw error
       throw new QuarryError(
         'CONFIG',
         `The storage directory ${paths.root} cannot be used: ${(error as Error).message}`,
         { dir: paths.root },
         { cause: error },
       )
-    }
-    lock(paths.root)
-    try {
-      const known = readIdentity(paths.root)
-      const directory = new StorageDirectory(paths, known ?? { layout: layoutVersion, ...fresh(), clusterId: '', poolId: '' }, limits)
-      if (known === undefined) directory.#save()
-      return directory
-    } catch (error) {
-      unlock(paths.root)
-      throw error
     }
   }
 
@@ -83,7 +93,7 @@ export class StorageDirectory {
   }
 
   /** Binds a fresh directory to its cluster, or checks that it belongs to it. Throws WRONG_CLUSTER. */
-  bind(clusterId: string, poolId: string): void {
+  async bind(clusterId: string, poolId: string): Promise<void> {
     const { clusterId: own, poolId: ownPool } = this.#identity
     if (own === clusterId && ownPool === poolId) return
     if (own !== '') {
@@ -93,134 +103,67 @@ export class StorageDirectory {
         { dir: this.paths.root, own, namenode: clusterId },
       )
     }
-    this.#identity = { ...this.#identity, clusterId, poolId }
-    this.#save()
+    this.#identity = await writeIdentity(this.#disk, this.paths.root, { ...this.#identity, clusterId, poolId })
   }
 
-  /** Bytes that we may hold in all, and may still write. */
+  /**
+   * Bytes that we may hold in all, and may still write: what the disk said last, less what was written here since. An old answer is
+   * asked for anew behind the caller's back.
+   */
   space(): { readonly capacity: number; readonly remaining: number; readonly nonDfsUsed: number } {
-    const disk = statfsSync(this.paths.root)
-    const total = Math.max(0, disk.blocks * disk.bsize - this.#limits.reserved)
+    if (this.#clock.monotonicMs() - this.#spaceMs >= spaceCacheMs) void this.refreshSpace()
+    const { total: bytes, free: left } = this.#space
+    const total = Math.max(0, bytes - this.#limits.reserved)
     const capacity = this.#limits.capacity > 0 ? Math.min(total, this.#limits.capacity) : total
-    const free = Math.max(0, disk.bavail * disk.bsize - this.#limits.reserved)
-    const remaining = this.failed ? 0 : Math.max(0, Math.min(capacity - this.used, free))
-    return { capacity, remaining, nonDfsUsed: Math.max(0, (disk.blocks - disk.bfree) * disk.bsize - this.used) }
+    return { capacity, remaining: this.remaining(), nonDfsUsed: Math.max(0, bytes - left - this.#spaceUsed) }
+  }
+
+  /** Bytes that may still be written, from what is known without asking the disk. */
+  remaining(): number {
+    if (this.failed) return 0
+    const free = this.#space.free - this.#limits.reserved - (this.used - this.#spaceUsed)
+    const total = Math.max(0, this.#space.total - this.#limits.reserved)
+    const capacity = this.#limits.capacity > 0 ? Math.min(total, this.#limits.capacity) : total
+    return Math.max(0, Math.min(capacity - this.used, free))
+  }
+
+  /** As remaining(), and the disk is asked anew behind the caller's back when its last answer is old. */
+  freshRemaining(): number {
+    if (this.#clock.monotonicMs() - this.#spaceMs >= spaceCacheMs) void this.refreshSpace()
+    return this.remaining()
+  }
+
+  /** Asks the disk, unless its last answer is young. */
+  async freshSpace(): Promise<void> {
+    if (this.#clock.monotonicMs() - this.#spaceMs >= spaceCacheMs) await this.refreshSpace()
+  }
+
+  /** Asks the disk now. Never rejects: a disk that does not answer is doubted, and what it said last stands. */
+  refreshSpace(): Promise<void> {
+    if (this.failed) return Promise.resolve()
+    this.#asking ??= this.#disk
+      .space(this.paths.root)
+      .then(
+        (space) => {
+          this.#space = space
+          this.#spaceUsed = this.used
+        },
+        (error: unknown) => this.doubt(error),
+      )
+      .finally(() => {
+        this.#spaceMs = this.#clock.monotonicMs()
+        this.#asking = undefined
+      })
+    return this.#asking
+  }
+
+  /** A file call here failed: has the disk to be looked at? */
+  doubt(error: unknown): void {
+    if (!this.failed && doubtsDisk(error)) this.onDoubt(error as Error)
   }
 
   /** Idempotent. */
   close(): void {
-    unlock(this.paths.root)
-  }
-
-  #save(): void {
-    const target = join(this.paths.root, identityFile)
-    const temporary = `${target}.new`
-    const fd = openSync(temporary, 'w')
-    try {
-      writeFileSync(fd, `${JSON.stringify(this.#identity, null, 2)}\n`)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, target)
-    const directory = openSync(this.paths.root, 'r')
-    try {
-      fsyncSync(directory)
-    } finally {
-      closeSync(directory)
-    }
-  }
-}
-
-function readIdentity(root: string): StorageIdentity | undefined {
-  const path = join(root, identityFile)
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  let parsed: Partial<StorageIdentity>
-  try {
-    parsed = JSON.parse(text) as Partial<StorageIdentity>
-  } catch (error) {
-    throw new QuarryError(
-      'CONFIG',
-      `${path} is damaged and does not say whose blocks these are: ${(error as Error).message}. Restore it, or give the datanode an empty directory.`,
-      { path },
-    )
-  }
-  if (typeof parsed.layout !== 'number' || typeof parsed.datanodeUuid !== 'string' || typeof parsed.storageUuid !== 'string') {
-    throw new QuarryError('CONFIG', `${path} does not say whose blocks these are. Restore it, or give the datanode an empty directory.`, {
-      path,
-    })
-  }
-  if (parsed.layout > layoutVersion) {
-    throw new QuarryError(
-      'VERSION',
-      `The storage directory ${root} has layout ${parsed.layout}, made by a newer program; this one knows layouts up to ${layoutVersion}. Start the newer program.`,
-      { dir: root, layout: parsed.layout },
-    )
-  }
-  return {
-    layout: parsed.layout,
-    datanodeUuid: parsed.datanodeUuid,
-    storageUuid: parsed.storageUuid,
-    clusterId: parsed.clusterId ?? '',
-    poolId: parsed.poolId ?? '',
-  }
-}
-
-/**
- * Start time of a process in clock ticks since boot, which tells a pid that was used again; '' where /proc is absent. A process that
- * was killed and that nobody has waited for yet has none: it holds nothing any more.
- */
-function startTime(pid: number): string {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '')
-  } catch {
-    return ''
-  }
-}
-
-function lock(root: string): void {
-  const path = join(root, lockFile)
-  if (openHere.has(root))
-    throw new QuarryError('IN_USE', `The storage directory ${root} is in use by another datanode of this process (pid ${process.pid}).`, {
-      dir: root,
-      pid: process.pid,
-    })
-  let owner: { pid?: number; started?: string } = {}
-  try {
-    owner = JSON.parse(readFileSync(path, 'utf8')) as typeof owner
-  } catch {
-    // No lock, or one torn by a crash: nobody holds it.
-  }
-  if (owner.pid !== undefined && owner.pid !== process.pid && isAlive(owner.pid) && startTime(owner.pid) === (owner.started ?? '')) {
-    throw new QuarryError(
-      'IN_USE',
-      `The storage directory ${root} is in use by the datanode with pid ${owner.pid}. Stop it first, or give this one another directory.`,
-      { dir: root, pid: owner.pid },
-    )
-  }
-  writeFileSync(path, JSON.stringify({ pid: process.pid, started: startTime(process.pid) }))
-  openHere.add(root)
-}
-
-function unlock(root: string): void {
-  if (!openHere.delete(root)) return
-  rmSync(join(root, lockFile), { force: true })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    this.#unlock()
   }
 }
