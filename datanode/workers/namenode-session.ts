@@ -178,7 +178,7 @@ export class NamenodeSession {
         this.#lastHeardMs = env.clock.monotonicMs()
         if (message.registered) {
           const { clusterId, poolId, syncOnClose, heartbeatIntervalMs } = message.registered
-          store.bind(clusterId, poolId)
+          await store.bind(clusterId, poolId)
           store.setSync(syncOnClose)
           this.#registered = true
           this.#state = 'registered'
