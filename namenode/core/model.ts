@@ -129,6 +129,8 @@ export interface NamespaceStore {
   meta(key: string): string | undefined
   /** Durable at once. Not while a batch is open. */
   setMeta(key: string, value: string): void
+  /** What it threw, as an error that says what to do; the same when there is nothing to add. */
+  explain(error: unknown): unknown
   close(): void
 }
 

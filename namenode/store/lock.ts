@@ -4,6 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { QuarryError } from '../../common/errors.ts'
+import { isNoRoom } from './room.ts'
 
 /** Takes the lock or throws IN_USE with the owner's pid; the result lets go of it. */
 export function lockDirectory(directory: string): () => void {
@@ -14,7 +15,7 @@ export function lockDirectory(directory: string): () => void {
     database.pragma('journal_mode = MEMORY')
     database.pragma('locking_mode = EXCLUSIVE')
     database.exec('BEGIN EXCLUSIVE')
-    writeFileSync(ownerFile, `${process.pid}\n`)
+    nameOwner(ownerFile)
   } catch (error) {
     database?.close()
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -38,6 +39,15 @@ export function lockDirectory(directory: string): () => void {
   return () => {
     rmSync(ownerFile, { force: true })
     held.close()
+  }
+}
+
+/** A disk without room for a few bytes keeps nobody from reading what is on it. */
+function nameOwner(file: string): void {
+  try {
+    writeFileSync(file, `${process.pid}\n`)
+  } catch (error) {
+    if (!isNoRoom(error)) throw error
   }
 }
 

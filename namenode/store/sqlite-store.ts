@@ -3,22 +3,30 @@
 // Changes of a batch stay in memory (`#dirty…`) and are written once each when it commits. A range read in the middle of a batch
 // (children, open files) first writes what is pending into the open transaction and then asks SQLite, so that there is one truth
 // and no merging. Point reads are answered from bounded caches, which hold pending changes too: they only age between batches.
-import { mkdirSync } from 'node:fs'
+//
+// Invariants
+//   T1  after a write that failed, nothing but rollback() works until it was called: no part of a batch is ever committed alone
+//   T2  after a failure that was not for lack of room, nothing is written any more (engine E3)
+//   T3  files of the directory that SQLite has locked are never closed while it is open: the operating system would drop its locks
+import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
-import type { Statement } from 'better-sqlite3'
+import type Database from 'better-sqlite3'
 import { assert } from '../../common/assert.ts'
-import { QuarryError } from '../../common/errors.ts'
+import { isQuarryError } from '../../common/errors.ts'
 import type { ListingReply } from '../../proto/ports.ts'
 import type { EditRecord } from '../core/edits.ts'
 import { listingOf } from '../core/listing.ts'
 import type { BlockRecord, Counters, FileInode, Inode, NamespaceStore, NamespaceTx } from '../core/model.ts'
 import { makeBlock, makeDirectory, makeFile } from '../core/records.ts'
+import { checkpointPages, openDatabase } from './database.ts'
 import { Generations } from './generations.ts'
 import { lockDirectory } from './lock.ts'
 import { ListingCache } from './listing-cache.ts'
 import { NameCache } from './names.ts'
-import { migrate } from './schema.ts'
+import { freeBytes, refusesMore, sizeOf } from './room.ts'
+import { explain } from './sqlite-errors.ts'
+import { blockStates, insertInode, prepare, updateInode, writeBlock } from './statements.ts'
+import type { BlockRow, Row, Statements } from './statements.ts'
 
 export interface SqliteStoreOptions {
   readonly directory: string
@@ -28,42 +36,27 @@ export interface SqliteStoreOptions {
   readonly pageCacheBytes: number
   /** Pages that the database may have: a small disk, for tests. */
   readonly pagesMax?: number
+  /** Reads and checks every page before anything else. */
+  readonly quickCheck?: boolean
 }
 
-const blockStates = ['under-construction', 'committed', 'under-recovery'] as const
+/** The main file while it stands still; see SqliteStore.freeze. */
+export interface Frozen {
+  /** Open for reading; never closed by the reader (T3). */
+  readonly fd: number
+  readonly bytes: number
+  readonly txid: number
+}
+
 const noBlocks: BlockRecord[] = []
-
-type Row = [
-  id: number,
-  parentId: number,
-  name: string,
-  permission: number,
-  owner: number,
-  group: number,
-  mtime: number,
-  atime: number,
-  replication: number | null,
-  blockSize: number | null,
-  length: number | null,
-  storagePolicy: number | null,
-  holder: string | null,
-  children: number | null,
-  nameQuota: number | null,
-  spaceQuota: number | null,
-  files: number | null,
-  directories: number | null,
-  bytes: number | null,
-  space: number | null,
-]
-type BlockRow = [blockId: number, fileId: number, index: number, genstamp: number, length: number, state: number]
-
-const COLUMNS =
-  'id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space'
+/** What a commit is tried with when the disk was full: more than an ordinary one writes. */
+const trialText = 'x'.repeat(256 * 1024)
 
 export class SqliteStore implements NamespaceStore, NamespaceTx {
   readonly #database: Database.Database
+  readonly #directory: string
   readonly #unlock: () => void
-  readonly #statements: ReturnType<typeof prepare>
+  readonly #statements: Statements
   readonly #inodes: Generations<number, Inode>
   readonly #names: NameCache
   readonly #blocks: Generations<number, BlockRecord>
@@ -77,25 +70,39 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   #inTransaction = false
   #principals = new Map<string, number>()
   #principalNames: string[] = []
+  /** T1: why the batch under way cannot be committed. */
+  #spoilt: unknown
+  /** T2: why nothing is written any more. */
+  #broken: unknown
+  #mainFile: number | undefined
+  #frozen = false
   #closed = false
 
   constructor(options: SqliteStoreOptions) {
     mkdirSync(options.directory, { recursive: true })
-    this.#unlock = lockDirectory(options.directory)
-    try {
-      this.#database = open(join(options.directory, 'namespace.db'), options.pageCacheBytes, options.pagesMax)
-    } catch (error) {
-      this.#unlock()
-      throw error
-    }
-    this.#statements = prepare(this.#database)
+    this.#directory = options.directory
     this.#inodes = new Generations(options.cacheEntries)
     this.#names = new NameCache(options.cacheEntries)
     this.#blocks = new Generations(options.cacheEntries)
     this.#fileBlocks = new Generations(options.cacheEntries)
-    this.#counters = this.#readCounters()
-    this.#committedCounters = { ...this.#counters }
-    this.#loadPrincipals()
+    this.#unlock = lockDirectory(options.directory)
+    let database: Database.Database | undefined
+    try {
+      database = openDatabase(this.#path, options)
+      this.#database = database
+      this.#statements = prepare(database)
+      this.#counters = this.#readCounters()
+      this.#committedCounters = { ...this.#counters }
+      this.#loadPrincipals()
+    } catch (error) {
+      database?.close()
+      this.#unlock()
+      throw explain(error)
+    }
+  }
+
+  get #path(): string {
+    return join(this.#directory, 'namespace.db')
   }
 
   get tx(): NamespaceTx {
@@ -263,6 +270,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   // --- transactions ---------------------------------------------------------------------------------------------------------
 
   commit(edits: readonly EditRecord[]): void {
+    this.#requireSound()
     const last = edits.at(-1)
     if (last !== undefined) this.#counters.lastTxid = last.txid
     try {
@@ -273,7 +281,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       this.#statements.setCounters.run(c.nextInodeId, c.nextBlockId, c.nextGenstamp, c.lastTxid, c.files, c.directories, c.blocks)
       this.#statements.commit.run()
     } catch (error) {
-      throw explain(error)
+      throw this.#spoil(error)
     }
     this.#inTransaction = false
     this.#committedCounters = { ...this.#counters }
@@ -292,6 +300,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   rollback(): void {
     if (this.#database.inTransaction) this.#statements.rollback.run()
     this.#inTransaction = false
+    this.#spoilt = undefined
     this.#dirtyInodes.clear()
     this.#dirtyBlocks.clear()
     this.#inodes.clear()
@@ -314,7 +323,16 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   #flush(): void {
     this.#flushBlocks()
     if (this.#dirtyInodes.size === 0) return
-    this.#begin()
+    this.#requireSound()
+    try {
+      this.#begin()
+      this.#writeInodes()
+    } catch (error) {
+      throw this.#spoil(error)
+    }
+  }
+
+  #writeInodes(): void {
     const statements = this.#statements
     // First everything that leaves a place, then everything that takes one: names may have been exchanged.
     for (const [id, { before, now }] of this.#dirtyInodes) {
@@ -324,87 +342,43 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       if (now === undefined) continue
       const owner = this.#principal(now.owner)
       const group = this.#principal(now.group)
-      if (before === undefined || moved(before, now)) {
-        if (now.kind === 'file') {
-          statements.addFile.run(
-            now.id,
-            now.parentId,
-            now.name,
-            now.permission,
-            owner,
-            group,
-            now.mtimeMs,
-            now.atimeMs,
-            now.replication,
-            now.blockSize,
-            now.length,
-            now.storagePolicy,
-            now.holder === '' ? null : now.holder,
-          )
-        } else {
-          const { files, directories, bytes, space } = now.totals
-          statements.addDirectory.run(
-            now.id,
-            now.parentId,
-            now.name,
-            now.permission,
-            owner,
-            group,
-            now.mtimeMs,
-            now.atimeMs,
-            now.children,
-            now.nameQuota,
-            now.spaceQuota,
-            files,
-            directories,
-            bytes,
-            space,
-          )
-        }
-      } else if (now.kind === 'file') {
-        statements.setFile.run(
-          now.permission,
-          owner,
-          group,
-          now.mtimeMs,
-          now.atimeMs,
-          now.replication,
-          now.length,
-          now.storagePolicy,
-          now.holder === '' ? null : now.holder,
-          now.id,
-        )
-      } else {
-        const { files, directories, bytes, space } = now.totals
-        statements.setDirectory.run(
-          now.permission,
-          owner,
-          group,
-          now.mtimeMs,
-          now.atimeMs,
-          now.children,
-          now.nameQuota,
-          now.spaceQuota,
-          files,
-          directories,
-          bytes,
-          space,
-          now.id,
-        )
-      }
+      if (before === undefined || moved(before, now)) insertInode(statements, now, owner, group)
+      else updateInode(statements, now, owner, group)
     }
     this.#dirtyInodes.clear()
   }
 
   #flushBlocks(): void {
     if (this.#dirtyBlocks.size === 0) return
-    this.#begin()
-    for (const [blockId, { before, now }] of this.#dirtyBlocks) {
-      if (now !== undefined)
-        this.#statements.putBlock.run(blockId, now.fileId, now.index, now.genstamp, now.length, blockStates.indexOf(now.state))
-      else if (before) this.#statements.deleteBlock.run(blockId)
+    this.#requireSound()
+    try {
+      this.#begin()
+      for (const [blockId, { before, now }] of this.#dirtyBlocks) {
+        if (now !== undefined) writeBlock(this.#statements, now)
+        else if (before) this.#statements.deleteBlock.run(blockId)
+      }
+    } catch (error) {
+      throw this.#spoil(error)
     }
     this.#dirtyBlocks.clear()
+  }
+
+  /** T1, T2. */
+  #requireSound(): void {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#spoilt !== undefined) throw this.#spoilt
+  }
+
+  /** A write of the batch failed. SQLite may have rolled back by itself: a further write would then be committed alone. */
+  #spoil(error: unknown): unknown {
+    this.#spoilt ??= this.#failed(error)
+    return this.#spoilt
+  }
+
+  #failed(error: unknown): unknown {
+    const explained = explain(error, () => refusesMore(this.#directory, Math.max(sizeOf(this.#path), this.walBytes())))
+    if (explained !== error && isQuarryError(explained, 'INTERNAL')) this.#broken = explained
+    return explained
   }
 
   // --- edits and meta -------------------------------------------------------------------------------------------------------
@@ -434,11 +408,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 
   trimEdits(keep: number): void {
     if (keep === 0) return
-    try {
-      this.#statements.trimEdits.run(this.#committedCounters.lastTxid - keep + 1)
-    } catch (error) {
-      throw explain(error)
-    }
+    this.#writeAlone(() => this.#statements.trimEdits.run(this.#committedCounters.lastTxid - keep + 1))
   }
 
   meta(key: string): string | undefined {
@@ -446,12 +416,72 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   }
 
   setMeta(key: string, value: string): void {
-    assert(!this.#inTransaction, 'meta is not part of a batch')
+    this.#writeAlone(() => this.#statements.setMeta.run(key, value))
+  }
+
+  #writeAlone(write: () => unknown): void {
+    assert(!this.#inTransaction, 'it would become part of the batch under way')
+    this.#requireSound()
     try {
-      this.#statements.setMeta.run(key, value)
+      write()
     } catch (error) {
-      throw explain(error)
+      throw this.#failed(error)
     }
+  }
+
+  // --- the disk -------------------------------------------------------------------------------------------------------------
+
+  /** Where the database lies. */
+  get directory(): string {
+    return this.#directory
+  }
+
+  freeBytes(): number {
+    return freeBytes(this.#directory)
+  }
+
+  /** Bytes of the write-ahead log's file, which is used again from its start after each checkpoint. */
+  walBytes(): number {
+    return sizeOf(`${this.#path}-wal`)
+  }
+
+  /** Tries whether a commit finds room. Throws what a commit would: DISK_FULL, or INTERNAL when the disk fails. */
+  tryCommit(): void {
+    this.setMeta('room.trial', trialText)
+    this.setMeta('room.trial', '')
+  }
+
+  /** Copies the WAL into the main file and empties it; not while the main file stands still. */
+  checkpoint(): void {
+    if (this.#frozen) return
+    this.#writeAlone(() => {
+      const [outcome] = this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
+      assert(outcome?.busy === 0, 'nobody else has the database open')
+    })
+  }
+
+  /**
+   * From now on, until thaw(), the main file stands still: it holds every commit so far, and what is committed meanwhile stays in
+   * the WAL. So a reader of the file reads one state, without a lock and at its own pace.
+   */
+  freeze(): Frozen {
+    assert(!this.#frozen, 'the main file stands still already')
+    this.checkpoint()
+    this.#database.pragma('wal_autocheckpoint = 0')
+    this.#frozen = true
+    this.#mainFile ??= openSync(this.#path, 'r')
+    return { fd: this.#mainFile, bytes: fstatSync(this.#mainFile).size, txid: this.#committedCounters.lastTxid }
+  }
+
+  /** Idempotent. The next commit checkpoints what has gathered. */
+  thaw(): void {
+    if (!this.#frozen) return
+    this.#frozen = false
+    if (!this.#closed) this.#database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
+  }
+
+  explain(error: unknown): unknown {
+    return explain(error)
   }
 
   close(): void {
@@ -459,6 +489,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     this.#closed = true
     if (this.#database.inTransaction) this.#statements.rollback.run()
     this.#database.close()
+    if (this.#mainFile !== undefined) closeSync(this.#mainFile)
     this.#unlock()
   }
 
@@ -509,115 +540,3 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 const moved = (before: Inode, now: Inode): boolean => before.parentId !== now.parentId || before.name !== now.name
 
 const toBlock = (row: BlockRow): BlockRecord => makeBlock(row[0], row[1], row[2], row[3], row[4], blockStates[row[5]]!)
-
-function open(path: string, pageCacheBytes: number, pagesMax: number | undefined): Database.Database {
-  const database = new Database(path)
-  try {
-    // The lock of the directory keeps other processes out; without sharing, SQLite keeps the WAL's index in this process's memory.
-    database.pragma('locking_mode = EXCLUSIVE')
-    database.pragma('journal_mode = WAL')
-    database.pragma('synchronous = FULL')
-    database.pragma(`cache_size = ${-Math.max(1024, Math.floor(pageCacheBytes / 1024))}`)
-    database.pragma('wal_autocheckpoint = 4000')
-    database.pragma('temp_store = MEMORY')
-    if (pagesMax !== undefined) database.pragma(`max_page_count = ${pagesMax}`)
-    migrate(database, path)
-    return database
-  } catch (error) {
-    database.close()
-    throw explain(error)
-  }
-}
-
-/** What SQLite throws, as an error that says what to do. */
-function explain(error: unknown): unknown {
-  if (error instanceof QuarryError || !(error instanceof Error) || !('code' in error)) return error
-  const code = String(error.code)
-  if (code === 'SQLITE_FULL' || /ENOSPC|no space/i.test(error.message)) {
-    return new QuarryError(
-      'DISK_FULL',
-      'The disk of the namenode is full: nothing was changed. Make room in its directory.',
-      {},
-      { cause: error },
-    )
-  }
-  if (code.startsWith('SQLITE_IOERR')) {
-    // After a failed fsync nobody knows what is on the disk: the engine must stop, and a restart finds out.
-    return new QuarryError(
-      'INTERNAL',
-      `the disk of the namenode fails (${code}). Check its health, then start the namenode again.`,
-      {},
-      { cause: error },
-    )
-  }
-  if (code.startsWith('SQLITE_BUSY'))
-    return new QuarryError('IN_USE', 'The database of the namenode is in use by another process.', {}, { cause: error })
-  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
-    return new QuarryError(
-      'CONFIG',
-      `The database of the namenode cannot be written: ${error.message}. Check the rights of its directory.`,
-      {},
-      { cause: error },
-    )
-  }
-  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
-    return new QuarryError(
-      'CONFIG',
-      `The database of the namenode is damaged: ${error.message}. Restore its directory from a backup.`,
-      {},
-      { cause: error },
-    )
-  }
-  return error
-}
-
-function prepare(database: Database.Database) {
-  const raw = (sql: string): Statement => database.prepare(sql).raw(true)
-  const run = (sql: string): Statement => database.prepare(sql)
-  return {
-    begin: run('BEGIN IMMEDIATE'),
-    commit: run('COMMIT'),
-    rollback: run('ROLLBACK'),
-    inode: raw(`SELECT ${COLUMNS} FROM inode WHERE id = ?`),
-    child: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? AND name = ?`),
-    firstChildren: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? ORDER BY name LIMIT ?`),
-    children: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? AND name > ? ORDER BY name LIMIT ?`),
-    openFiles: raw(`SELECT ${COLUMNS} FROM inode WHERE holder IS NOT NULL AND id > ? ORDER BY id LIMIT ?`),
-    addFile: run(
-      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    addDirectory: run(
-      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    setFile: run(
-      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, replication = ?, length = ?, storage_policy = ?, holder = ? WHERE id = ?',
-    ),
-    setDirectory: run(
-      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, children = ?, name_quota = ?, space_quota = ?, t_files = ?, t_directories = ?, t_bytes = ?, t_space = ? WHERE id = ?',
-    ),
-    deleteInode: run('DELETE FROM inode WHERE id = ?'),
-    block: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE block_id = ?'),
-    fileBlocks: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE file_id = ? ORDER BY idx'),
-    blocksFrom: raw('SELECT block_id, file_id, idx, genstamp, length, state FROM block WHERE block_id >= ? ORDER BY block_id LIMIT ?'),
-    putBlock: run(
-      'INSERT INTO block VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (block_id) DO UPDATE SET file_id = excluded.file_id, idx = excluded.idx, genstamp = excluded.genstamp, length = excluded.length, state = excluded.state',
-    ),
-    deleteBlock: run('DELETE FROM block WHERE block_id = ?'),
-    counters: raw('SELECT next_inode, next_block, next_genstamp, last_txid, files, directories, blocks FROM counter'),
-    setCounters: run(
-      'UPDATE counter SET next_inode = ?, next_block = ?, next_genstamp = ?, last_txid = ?, files = ?, directories = ?, blocks = ?',
-    ),
-    addEdits: run('INSERT INTO edits VALUES (?, ?, ?)'),
-    // The batch that holds a transaction is the last one that begins at or before it.
-    editsFrom: raw(
-      'SELECT json FROM edits WHERE first_txid >= (SELECT coalesce(max(first_txid), 0) FROM edits WHERE first_txid <= ?) ORDER BY first_txid LIMIT ?',
-    ),
-    firstTxid: raw('SELECT min(first_txid) FROM edits'),
-    // Whole batches before the one that holds the first transaction to keep.
-    trimEdits: run('DELETE FROM edits WHERE first_txid < (SELECT max(first_txid) FROM edits WHERE first_txid <= ?)'),
-    principals: raw('SELECT id, name FROM principal'),
-    addPrincipal: run('INSERT INTO principal (name) VALUES (?)'),
-    meta: raw('SELECT value FROM meta WHERE key = ?'),
-    setMeta: run('INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'),
-  }
-}

@@ -172,5 +172,9 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
     this.#meta.set(key, value)
   }
 
+  explain(error: unknown): unknown {
+    return error
+  }
+
   close(): void {}
 }
