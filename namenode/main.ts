@@ -6,21 +6,13 @@ import { checkSettings } from '../common/config.ts'
 import type { Env } from '../common/env.ts'
 import { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
-import type { CallContext } from '../proto/ports.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
-import { BlockManager } from './core/cluster/block-manager.ts'
-import type { ClusterSettings } from './core/cluster/block-layer.ts'
-import { Engine } from './core/engine.ts'
+import { assembleNamenode } from './assembly.ts'
 import type { NamespaceStore } from './core/model.ts'
-import { clientDoor } from './service/client-door.ts'
-import { Front } from './service/front.ts'
 import { Groups } from './service/groups.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
-import { sessionDoor } from './service/session-door.ts'
 import { SqliteStore } from './store/sqlite-store.ts'
-import { startClusterWorkers } from './workers/cluster-workers.ts'
-import { TrashEmptier } from './workers/trash-emptier.ts'
 
 export interface RunningNamenode {
   /** quarry://host:port */
@@ -75,50 +67,27 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
   metrics.meter(store)
   const host = advertisedHost(settings)
   const { clusterId, poolId } = identity(store, env)
-  const engineSettings = { settings, superuser: os.userInfo().username, poolId }
-  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
-  const engine = closer.use(
-    new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate, ...(onFailure && { onFailure }) }),
-  )
-  cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
-  const groups = new Groups(env.clock)
-  void groups.prepare(engineSettings.superuser)
-  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId })
-
-  const server = closer.use(createGrpcServer())
-  const client = clientDoor(front, env.log)
-  const session = sessionDoor({
-    cluster,
+  const core = assembleNamenode({
+    settings,
+    env,
+    store,
+    groups: new Groups(env.clock),
+    superuser: os.userInfo().username,
     clusterId,
     poolId,
-    heartbeatIntervalMs: settings['heartbeat.interval'],
-    syncOnClose: settings['sync.on.close'],
-    log: env.log,
-    recovered: (recovery) => engine.blockRecovered(recovery),
+    onFailure,
   })
-  for (const door of [client, session]) server.add(door.definition, door.handlers)
+  const { cluster, engine, front } = core
+  closer.use(engine)
+
+  const server = closer.use(createGrpcServer())
+  for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
   const http = closer.use(
     await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
   )
 
-  for (const worker of startClusterWorkers({ env, settings, cluster, engine })) closer.use(worker)
-  const superuser: CallContext = {
-    user: engineSettings.superuser,
-    realUser: '',
-    groups: [],
-    remoteAddress: '',
-    clientId: '',
-    callId: 0,
-    retryCount: 0,
-    callerContext: 'trash',
-  }
-  const emptier = new TrashEmptier({
-    env,
-    call: (method, request) => engine.submit(superuser, method, request),
-    settings: { intervalMin: settings['trash.interval'], checkpointMin: settings['trash.checkpoint.interval'] },
-  }).start()
-  if (emptier) closer.use(emptier)
+  for (const worker of core.startWorkers()) closer.use(worker)
 
   env.log.info('namenode.started', {
     grpc: `${host}:${port}`,
@@ -169,19 +138,4 @@ function firstAddress(): string {
 function advertisedHost(settings: Settings): string {
   if (settings['advertise'] !== '') return settings['advertise']
   return settings['bind'] === '0.0.0.0' || settings['bind'] === '::' ? os.hostname() : settings['bind']
-}
-
-function clusterSettings(settings: Settings): ClusterSettings {
-  return {
-    replicationMin: settings['replication.min'],
-    streamsMax: settings['redundancy.streams.max'],
-    copyTimeoutMs: settings['redundancy.timeout'],
-    staleAfterMs: settings['stale.after'],
-    deadAfterMs: settings['dead.after'],
-    safeMode: {
-      threshold: Number(settings['safemode.threshold']),
-      datanodesMin: settings['safemode.min.datanodes'],
-      extensionMs: settings['safemode.extension'],
-    },
-  }
 }

@@ -6,12 +6,9 @@
 // A change is written to the stream when it happens: a finalised replica is reported before its last packet is acknowledged, which
 // is what lets a writer's complete() find it. While the stream is down changes need no queue: a new session begins with full
 // reports, which say everything.
-import { Client, credentials, Metadata } from '@grpc/grpc-js'
-import type { ClientDuplexStream } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
 import { isErrorCode, QuarryError } from '../../common/errors.ts'
-import { messageBytesMax, reportPartMax } from '../../common/limits.ts'
-import { codec } from '../../proto/codec.ts'
+import { reportPartMax } from '../../common/limits.ts'
 import { ReceivedKind } from '../../proto/ports.ts'
 import type {
   Block,
@@ -24,8 +21,9 @@ import type {
   ReplicateCommand,
   StorageReport,
 } from '../../proto/ports.ts'
+import { grpcNodeChannel } from '../../proto/transport/node-session.ts'
+import type { NodeChannel, NodeStream } from '../../proto/transport/node-session.ts'
 import { errorOf } from '../../proto/transport/status.ts'
-import { Inbox } from '../../proto/transport/streams.ts'
 import { protocolVersion } from '../../proto/version.ts'
 import type { ReplicaRecord, ReplicaStore } from '../store/replica-store.ts'
 import type { StorageDirectory } from '../store/storage-directory.ts'
@@ -37,6 +35,8 @@ export interface SessionDeps {
   readonly metrics: DatanodeMetrics
   /** host:port of the namenode's gRPC door. */
   readonly namenode: string
+  /** What streams are opened on; default gRPC to `namenode`. */
+  readonly channel?: NodeChannel | undefined
   readonly datanode: Init<DatanodeId>
   readonly heartbeatMs: number
   readonly reportMs: number
@@ -60,10 +60,10 @@ const silentMinMs = 15_000
 
 export class NamenodeSession {
   readonly #deps: SessionDeps
-  readonly #client: Client
+  readonly #channel: NodeChannel
   readonly #stopped = new AbortController()
   readonly #startedMs: number
-  #call: ClientDuplexStream<Init<NodeMessage>, NameMessage> | undefined
+  #stream: NodeStream | undefined
   #registered = false
   #reportId = 0
   #running: Promise<void> | undefined
@@ -78,19 +78,7 @@ export class NamenodeSession {
     this.#deps = deps
     this.#startedMs = deps.env.clock.nowMs()
     this.outcome = new Promise((resolve) => (this.#settleOutcome = resolve))
-    this.#client = new Client(deps.namenode, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': messageBytesMax,
-      'grpc.max_send_message_length': messageBytesMax,
-      'grpc.enable_http_proxy': 0,
-      'grpc.enable_retries': 0,
-      'grpc.enable_channelz': 0,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.min_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 10_000,
-    })
+    this.#channel = deps.channel ?? grpcNodeChannel(deps.namenode)
     deps.store.listen({
       received: (replica) => this.#changed(replica, ReceivedKind.RECEIVED),
       receiving: (replica) => this.#changed(replica, ReceivedKind.RECEIVING),
@@ -128,10 +116,10 @@ export class NamenodeSession {
   async close(): Promise<void> {
     if (this.#state !== 'refused') this.#state = 'closed'
     this.#stopped.abort(new QuarryError('CLOSED', 'The datanode stops.'))
-    this.#call?.end()
-    this.#call?.cancel()
+    this.#stream?.end()
+    this.#stream?.cancel()
     await this.#running
-    this.#client.close()
+    this.#channel.close()
   }
 
   async #run(): Promise<void> {
@@ -159,22 +147,14 @@ export class NamenodeSession {
   /** One stream, from registration to its end. */
   async #session(onRegistered: () => void): Promise<void> {
     const { env, store } = this.#deps
-    const encode = codec('NodeMessage').encode
-    const decode = codec('NameMessage').decode
-    const call: ClientDuplexStream<Init<NodeMessage>, NameMessage> = this.#client.makeBidiStreamRequest(
-      '/quarry.v1.DatanodeSession/Session',
-      encode,
-      decode,
-      new Metadata(),
-    )
-    const inbox = new Inbox<NameMessage>(call, { peer: `the namenode at ${this.#deps.namenode}`, readAhead: 16 })
-    this.#call = call
+    const stream = this.#channel.open()
+    this.#stream = stream
     this.#lastHeardMs = env.clock.monotonicMs()
     const ended = new AbortController()
     try {
-      call.write({ register: this.#register() })
-      void this.#watch(call, ended.signal)
-      for await (const message of inbox) {
+      stream.write({ register: this.#register() })
+      void this.#watch(stream, ended.signal)
+      for await (const message of stream.messages) {
         this.#lastHeardMs = env.clock.monotonicMs()
         if (message.registered) {
           const { clusterId, poolId, syncOnClose, heartbeatIntervalMs } = message.registered
@@ -197,8 +177,8 @@ export class NamenodeSession {
       throw error
     } finally {
       ended.abort()
-      this.#call = undefined
-      call.cancel()
+      this.#stream = undefined
+      stream.cancel()
     }
   }
 
@@ -256,14 +236,14 @@ export class NamenodeSession {
   }
 
   /** Gives a stream up on which nothing comes back: a namenode that hangs keeps its sockets open. */
-  async #watch(call: ClientDuplexStream<Init<NodeMessage>, NameMessage>, signal: AbortSignal): Promise<void> {
+  async #watch(stream: NodeStream, signal: AbortSignal): Promise<void> {
     const { env, heartbeatMs } = this.#deps
     const silentMs = Math.max(silentMinMs, heartbeatMs * silentHeartbeatsMax)
     while (!signal.aborted) {
       await env.clock.sleep(silentMs / 3, signal).catch(() => {})
       // Timers fire before sockets are read: look again after the messages that wait have been taken.
       await new Promise((resolve) => setImmediate(resolve))
-      if (!signal.aborted && env.clock.monotonicMs() - this.#lastHeardMs > silentMs) call.cancel()
+      if (!signal.aborted && env.clock.monotonicMs() - this.#lastHeardMs > silentMs) stream.cancel()
     }
   }
 
@@ -317,7 +297,7 @@ export class NamenodeSession {
   }
 
   #send(message: Init<NodeMessage>): void {
-    if (!this.#registered || this.#call === undefined || this.#call.destroyed) return
-    this.#call.write(message)
+    if (!this.#registered || this.#stream === undefined || this.#stream.over) return
+    this.#stream.write(message)
   }
 }

@@ -2,7 +2,7 @@
 // order, block reports in steps between other work; commands go down the moment they are decided.
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { isQuarryError, QuarryError, toQuarryError } from '../../common/errors.ts'
-import type { Logger } from '../../common/env.ts'
+import type { Clock, Logger } from '../../common/env.ts'
 import { serviceDefinition } from '../../proto/codec.ts'
 import type { Init } from '../../proto/codec.ts'
 import type { NameMessage, NodeMessage, RecoveryResult, Register } from '../../proto/ports.ts'
@@ -25,6 +25,7 @@ export interface SessionDoorDeps {
   readonly poolId: string
   readonly heartbeatIntervalMs: number
   readonly syncOnClose: boolean
+  readonly clock: Clock
   readonly log: Logger
   /** A block recovery ended well. */
   readonly recovered: (recovery: { readonly blockId: number; readonly genstamp: number; readonly length: number }) => void
@@ -157,14 +158,14 @@ class NodeSession implements NodeLink {
    * to be connected already gets a few heartbeats' time before the newcomer is refused.
    */
   async #join(register: Register): Promise<Datanode | undefined> {
-    const { cluster, heartbeatIntervalMs } = this.#deps
+    const { cluster, clock, heartbeatIntervalMs } = this.#deps
     for (let attempt = 1; this.#phase.kind === 'registering'; attempt++) {
       try {
         return cluster.register(register, this)
       } catch (error) {
         if (!isQuarryError(error, 'IN_USE') || attempt >= joinAttemptsMax) throw error
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(heartbeatIntervalMs, joinPauseMaxMs)))
+      await clock.sleep(Math.min(heartbeatIntervalMs, joinPauseMaxMs))
     }
     return undefined
   }

@@ -1,0 +1,99 @@
+// The parts of a namenode that know neither sockets nor SQLite, put together: block layer, engine, doors, workers. `main.ts` gives
+// them a server and a database; the simulation gives them its own.
+import type { Env } from '../common/env.ts'
+import type { QuarryError } from '../common/errors.ts'
+import type { Settings } from '../common/options.ts'
+import type { CallContext } from '../proto/ports.ts'
+import { BlockManager } from './core/cluster/block-manager.ts'
+import type { ClusterSettings } from './core/cluster/block-layer.ts'
+import { Engine } from './core/engine.ts'
+import type { NamespaceStore } from './core/model.ts'
+import type { EngineSettings } from './core/plan.ts'
+import { clientDoor } from './service/client-door.ts'
+import type { Door } from './service/client-door.ts'
+import { Front } from './service/front.ts'
+import type { Groups } from './service/groups.ts'
+import { sessionDoor } from './service/session-door.ts'
+import { startClusterWorkers } from './workers/cluster-workers.ts'
+import type { Periodic } from './workers/periodic.ts'
+import { TrashEmptier } from './workers/trash-emptier.ts'
+
+export interface NamenodeParts {
+  readonly settings: Settings
+  readonly env: Env
+  readonly store: NamespaceStore
+  readonly groups: Groups
+  readonly superuser: string
+  readonly clusterId: string
+  readonly poolId: string
+  readonly onFailure?: ((error: QuarryError) => void) | undefined
+}
+
+export interface NamenodeCore {
+  readonly cluster: BlockManager
+  readonly engine: Engine
+  readonly front: Front
+  readonly doors: readonly Door[]
+  /** The background work; the caller stops it. */
+  startWorkers(): Periodic[]
+}
+
+export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
+  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure } = parts
+  const engineSettings: EngineSettings = { settings, superuser, poolId }
+  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
+  const engine = new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate, ...(onFailure && { onFailure }) })
+  cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
+  void groups.prepare(superuser)
+  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId })
+  const session = sessionDoor({
+    cluster,
+    clusterId,
+    poolId,
+    heartbeatIntervalMs: settings['heartbeat.interval'],
+    syncOnClose: settings['sync.on.close'],
+    clock: env.clock,
+    log: env.log,
+    recovered: (recovery) => engine.blockRecovered(recovery),
+  })
+  return {
+    cluster,
+    engine,
+    front,
+    doors: [clientDoor(front, env.log), session],
+    startWorkers() {
+      const emptier = new TrashEmptier({
+        env,
+        call: (method, request) => engine.submit(contextOf(superuser), method, request),
+        settings: { intervalMin: settings['trash.interval'], checkpointMin: settings['trash.checkpoint.interval'] },
+      }).start()
+      return [...startClusterWorkers({ env, settings, cluster, engine }), ...(emptier ? [emptier] : [])]
+    },
+  }
+}
+
+const contextOf = (superuser: string): CallContext => ({
+  user: superuser,
+  realUser: '',
+  groups: [],
+  remoteAddress: '',
+  clientId: '',
+  callId: 0,
+  retryCount: 0,
+  callerContext: 'trash',
+})
+
+function clusterSettings(settings: Settings): ClusterSettings {
+  return {
+    replicationMin: settings['replication.min'],
+    streamsMax: settings['redundancy.streams.max'],
+    copyTimeoutMs: settings['redundancy.timeout'],
+    staleAfterMs: settings['stale.after'],
+    deadAfterMs: settings['dead.after'],
+    safeMode: {
+      threshold: Number(settings['safemode.threshold']),
+      datanodesMin: settings['safemode.min.datanodes'],
+      extensionMs: settings['safemode.extension'],
+    },
+  }
+}
