@@ -28,6 +28,7 @@ export const registeredCommands: Readonly<Record<string, { readonly summary: str
   up: { summary: 'start a cluster on this machine', load: () => import('./commands/up.ts') },
   down: { summary: 'stop it', load: () => import('./commands/down.ts') },
   status: { summary: 'what it is doing', load: () => import('./commands/status.ts') },
+  admin: { summary: 'datanodes in and out of service, backups: quarry admin nodes', load: () => import('./commands/admin.ts') },
   sql: { summary: 'query files where their blocks lie', load: () => import('./commands/sql.ts') },
   demo: { summary: 'the whole story on a fresh cluster', load: () => import('./commands/demo.ts') },
   debug: { summary: 'look inside: quarry debug edits', load: () => import('./commands/debug.ts') },
