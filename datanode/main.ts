@@ -22,6 +22,8 @@ import { Deletions } from './workers/deletions.ts'
 import { NamenodeSession } from './workers/namenode-session.ts'
 import { Transfers } from './workers/transfers.ts'
 
+export { verifyMetaFile } from './store/verify-meta.ts'
+
 /** A service of another part of the program that is served beside the blocks. */
 export interface ExtraService {
   readonly definition: ReturnType<typeof serviceDefinition>

@@ -5,11 +5,12 @@ import { QuarryError } from '../../common/errors.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type { Block, LocalReplicas } from '../../proto/ports.ts'
 import { packetDataBytes, planRead } from '../core/read-plan.ts'
+import { firstBadOf } from '../store/checksum-file.ts'
 import { errnoOf } from '../store/disk-errors.ts'
 import type { Disk } from '../store/disk.ts'
 import { ReplicaReader } from '../store/replica-reader.ts'
 import type { ReplicaRecord, ReplicaStore } from '../store/replica-store.ts'
-import { firstBad, verifyReplica } from '../store/verify.ts'
+import { verifyReplica } from '../store/verify.ts'
 
 /** Replicas remembered as checked; the least recently used is forgotten first. */
 const checkedMax = 100_000
@@ -64,7 +65,7 @@ export class CheckedReplicas implements LocalReplicas {
         const wanted = Math.min(step, plan.end - at)
         const data = Buffer.allocUnsafe(wanted)
         await reader.read(at, wanted, data, sums)
-        if (firstBad(reader, data, sums) >= 0)
+        if (firstBadOf(reader.sum, data, sums) >= 0)
           throw this.#bad(block, store.find(block).storage.uuid, `bytes from ${at} on do not match their checksums`)
         yield data.subarray(Math.max(0, offset - at), Math.min(wanted, offset + length - at))
       }

@@ -8,7 +8,7 @@
 //   12  u32      CRC32C of the twelve bytes before
 //   16  4 bytes big-endian for every chunk of the block; the last chunk may be short
 import zlib from 'node:zlib'
-import { carriedChunkMax, crc32c, joinedChecksum } from '../../common/checksum.ts'
+import { carriedChunkMax, crc32c, firstBadChunk, joinedChecksum } from '../../common/checksum.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { ChecksumType } from '../../proto/ports.ts'
 import type { Checksummer } from '../core/packet-receiver.ts'
@@ -67,4 +67,14 @@ export function chunkCount(length: number, bytesPerChunk: number): number {
 /** Bytes of the checksum file of a block of `length` bytes. */
 export function checksumFileBytes(length: number, sum: Checksummer): number {
   return headerBytes + (sum.crc === undefined ? 0 : chunkCount(length, sum.bytesPerChunk) * 4)
+}
+
+/** The first chunk of `data` whose checksum differs from the stored one, or -1. `data` begins on a chunk. */
+export function firstBadOf({ type, bytesPerChunk, crc }: Checksummer, data: Uint8Array, sums: Buffer): number {
+  if (crc === undefined) return -1
+  if (type === ChecksumType.CHECKSUM_CRC32C) return firstBadChunk(data, sums, bytesPerChunk)
+  for (let from = 0, i = 0; from < data.length; from += bytesPerChunk, i++) {
+    if (crc(data.subarray(from, Math.min(data.length, from + bytesPerChunk))) !== sums.readUInt32BE(i * 4)) return i
+  }
+  return -1
 }

@@ -1,9 +1,8 @@
 // Reads a whole replica against its stored checksums.
-import { firstBadChunk } from '../../common/checksum.ts'
 import { isQuarryError } from '../../common/errors.ts'
-import { ChecksumType } from '../../proto/ports.ts'
 import type { ReplicaId } from '../core/replica.ts'
 import { packetDataBytes } from '../core/read-plan.ts'
+import { firstBadOf } from './checksum-file.ts'
 import { ReplicaReader } from './replica-reader.ts'
 import type { ReplicaStore } from './replica-store.ts'
 
@@ -31,7 +30,7 @@ export async function verifyReplica(store: ReplicaStore, id: ReplicaId): Promise
     for (let offset = 0; offset < reader.length; offset += step) {
       const length = Math.min(step, reader.length - offset)
       await reader.read(offset, length, data, sums)
-      const bad = firstBad(reader, data.subarray(0, length), sums)
+      const bad = firstBadOf(reader.sum, data.subarray(0, length), sums)
       if (bad >= 0) return { ok: false, reason: `bytes ${offset + bad * bytesPerChunk} and on do not match their checksum`, storageUuid }
     }
     return { ok: true, length: reader.length, storageUuid }
@@ -41,15 +40,4 @@ export async function verifyReplica(store: ReplicaStore, id: ReplicaId): Promise
   } finally {
     await reader.close()
   }
-}
-
-/** The first chunk of `data` whose checksum differs, or -1. `data` begins on a chunk. */
-export function firstBad(reader: ReplicaReader, data: Uint8Array, sums: Buffer): number {
-  const { bytesPerChunk, crc } = reader.sum
-  if (crc === undefined) return -1
-  if (reader.sum.type === ChecksumType.CHECKSUM_CRC32C) return firstBadChunk(data, sums, bytesPerChunk)
-  for (let from = 0, i = 0; from < data.length; from += bytesPerChunk, i++) {
-    if (crc(data.subarray(from, Math.min(data.length, from + bytesPerChunk))) !== sums.readUInt32BE(i * 4)) return i
-  }
-  return -1
 }
