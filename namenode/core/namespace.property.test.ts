@@ -8,8 +8,10 @@ import { describe, expect, it } from 'vitest'
 import { isQuarryError } from '../../common/errors.ts'
 import { graveyardInodeId, rootInodeId } from '../../common/limits.ts'
 import type { Method, Request } from '../../proto/ports.ts'
+import { sha256 } from '../store/digest.ts'
 import { SqliteStore } from '../store/sqlite-store.ts'
 import type { DirectoryInode, DirectoryTotals, NamespaceStore, NamespaceView } from './model.ts'
+import { namespaceChecksum } from './namespace-checksum.ts'
 import { replay, walk } from './replay.ts'
 import { fileSpace } from './totals.ts'
 import { Harness } from './testing/harness.ts'
@@ -202,6 +204,7 @@ function checkReplay(store: NamespaceStore): void {
   replay(store, copy)
   for (const top of [rootInodeId, graveyardInodeId]) expect([...walk(copy.tx, top)]).toEqual([...walk(store.tx, top)])
   expect(copy.tx.counters()).toEqual({ ...store.tx.counters() })
+  expect(namespaceChecksum(copy.tx, sha256())).toEqual(namespaceChecksum(store.tx, sha256()))
 }
 
 describe('the namespace under random operations', () => {
