@@ -45,6 +45,8 @@ export interface SessionDeps {
     replicate(command: ReplicateCommand): void
     invalidate(blocks: readonly Block[]): void
     recover(command: RecoverCommand): void
+    /** Bytes a second that moves of the balancer may send from now on. */
+    bandwidth?(bytesPerSecond: number): void
   }
 }
 
@@ -106,6 +108,19 @@ export class NamenodeSession {
 
   send(message: Init<NodeMessage>): void {
     this.#send(message)
+  }
+
+  /** A heartbeat out of turn, for what the namenode should know at once. */
+  heartbeatNow(): void {
+    const { metrics, store } = this.#deps
+    const storages = this.#storageReports()
+    const nonDfsUsed = store.storages.reduce((sum, storage) => sum + storage.space().nonDfsUsed, 0)
+    this.#send({ heartbeat: { storages, xceivers: metrics.readers + metrics.writers, transfers: metrics.transfers, nonDfsUsed } })
+  }
+
+  /** Full reports of all storages, now. */
+  reportNow(): void {
+    this.#reportAll()
   }
 
   /** Tells the namenode that this node stops. */
@@ -200,6 +215,7 @@ export class NamenodeSession {
     if (message.replicate) commands.replicate(message.replicate)
     else if (message.invalidate) commands.invalidate(message.invalidate.blocks)
     else if (message.recover) commands.recover(message.recover)
+    else if (message.bandwidth) commands.bandwidth?.(message.bandwidth.balancingBytes)
     else if (message.sendReport) this.#reportAll()
     else if (message.heartbeat) {
       if (message.heartbeat.staleStorages) this.#reportAll()
@@ -220,10 +236,7 @@ export class NamenodeSession {
 
   async #heartbeats(everyMs: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { metrics } = this.#deps
-      const storages = this.#storageReports()
-      const nonDfsUsed = this.#deps.store.storages.reduce((sum, storage) => sum + storage.space().nonDfsUsed, 0)
-      this.#send({ heartbeat: { storages, xceivers: metrics.readers + metrics.writers, transfers: metrics.transfers, nonDfsUsed } })
+      this.heartbeatNow()
       await this.#deps.env.clock.sleep(everyMs, signal).catch(() => {})
     }
   }
@@ -258,6 +271,7 @@ export class NamenodeSession {
         remaining,
         blocks: storage.finalized,
         failed: storage.failed,
+        failure: storage.failure,
       }
     })
   }
@@ -281,7 +295,7 @@ export class NamenodeSession {
           blockIds: some.map((replica) => replica.blockId),
           genstamps: some.map((replica) => replica.genstamp),
           lengths: some.map((replica) => replica.length),
-          states: some.map((replica) => replica.state),
+          states: some.map((replica) => this.#deps.store.reportedState(replica)),
         },
       })
     }
