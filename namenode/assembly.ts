@@ -44,6 +44,7 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
   const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
   const engine = new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate, ...(onFailure && { onFailure }) })
   cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
+  cluster.onRecoveryFailed((failed) => engine.recoveryFailed(failed))
   void groups.prepare(superuser)
   const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId })
   const session = sessionDoor({
@@ -55,6 +56,7 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
     clock: env.clock,
     log: env.log,
     recovered: (recovery) => engine.blockRecovered(recovery),
+    recoveryFailed: (failed) => engine.recoveryFailed(failed),
   })
   return {
     cluster,

@@ -42,6 +42,7 @@ const verbs: Partial<Record<Method, Verb>> = {
   getServerDefaults: query.getServerDefaults,
   checkAccess: query.checkAccess,
   isFileClosed: query.isFileClosed,
+  listOpenFiles: query.listOpenFiles,
 }
 
 /** Decides a command of the namespace; throws UNSUPPORTED for one that is somebody else's (cluster state, safe mode). */

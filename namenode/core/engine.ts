@@ -33,9 +33,8 @@ import { callerOf } from './plan.ts'
 import type { EngineSettings, PlanContext, Planned } from './plan.ts'
 import { RetryCache } from './retry-cache.ts'
 import { replyOfEdit } from './retry-replies.ts'
-import { blockRecovered, releaseLease } from './verbs/lease.ts'
+import { blockRecovered, expireLease, recoverAgain } from './verbs/lease.ts'
 import { reap } from './verbs/remove.ts'
-import { pathOf } from './totals.ts'
 
 export type Done = (error: QuarryError | undefined, reply: object) => void
 
@@ -66,12 +65,14 @@ const queueMax = 65_536
 /** Planned commands that wait for replicas look again this often, should nobody wake them. */
 const waitPollMs = 50
 const editsPageMax = 10_000
+/** Files that one look at the leases works on: the rest has waited long enough to wait for the next. */
+const leaseCheckFilesMax = 1_000
 /** Edits that are read at once when old replies are looked for. */
 const REFILL_PAGE = 1000
 const nobody: object = {}
 
 export class Engine {
-  readonly leases = new LeaseTable()
+  readonly leases: LeaseTable
   readonly #store: NamespaceStore
   readonly #cluster: ClusterPort
   readonly #env: Env
@@ -96,6 +97,7 @@ export class Engine {
     this.#store = deps.store
     this.#cluster = deps.cluster
     this.#env = deps.env
+    this.leases = new LeaseTable(deps.env.clock)
     this.#settings = deps.settings
     this.#defer = deps.defer
     this.#onFailure = deps.onFailure
@@ -141,20 +143,25 @@ export class Engine {
     this.#internal((context) => blockRecovered(context, recovered))
   }
 
-  /** For a worker, every few seconds: closes the files of writers that have been silent for the hard limit. */
+  /** An attempt at a block's recovery ended badly, or its primary is gone: the next one follows soon. */
+  recoveryFailed(failed: { readonly blockId: number; readonly genstamp: number }): void {
+    const { recoveries } = this.leases
+    if (this.#closed || !recoveries.fail(failed.blockId, failed.genstamp)) return
+    this.#env.clock.after(recoveries.waitMs(failed.blockId), () => {
+      if (!this.#closed && recoveries.isCurrent(failed.blockId, failed.genstamp)) this.#recoverAgain(failed.blockId)
+    })
+  }
+
+  /** For a worker, every few seconds: closes the files of writers that have been silent for the hard limit, and goes on with recoveries. */
   checkLeases(): void {
     if (this.#cluster.safeMode().on) return
-    const silentMs = this.#env.clock.nowMs() - this.#settings.settings['lease.hard']
-    for (const holder of this.leases.silentSince(silentMs)) {
-      for (const fileId of this.leases.filesOf(holder)) {
-        this.#internal((context) => {
-          const file = context.view.inode(fileId)
-          if (file?.kind !== 'file' || file.holder !== holder) return { reply: nobody }
-          const release = releaseLease(context, file, pathOf(context.view, file))
-          return { reply: nobody, effects: release.effects, ...(release.edit === undefined ? {} : { edit: release.edit }) }
-        })
-      }
-    }
+    for (const { fileId, holder } of this.leases.silentFiles(this.#settings.settings['lease.hard'], leaseCheckFilesMax))
+      this.#internal((context) => expireLease(context, fileId, holder))
+    for (const blockId of this.leases.recoveries.due(leaseCheckFilesMax)) this.#recoverAgain(blockId)
+  }
+
+  #recoverAgain(blockId: number): void {
+    if (!this.#cluster.safeMode().on) this.#internal((context) => recoverAgain(context, blockId))
   }
 
   /** The edits after a transaction, for feeds and tools. */
@@ -307,7 +314,7 @@ export class Engine {
         if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
         const firstEffect = effects.length
         apply(this.#store.tx, planned.edit, atMs, effects)
-        this.#followLeases(planned.edit, effects, firstEffect, atMs)
+        this.#followLeases(planned.edit, effects, firstEffect, context.remoteAddress)
         records.push(record)
         if (planned.again === true) continue
         if (once && planned.refuse === undefined) {
@@ -335,14 +342,14 @@ export class Engine {
     return true
   }
 
-  #followLeases(edit: Edit, effects: readonly Effect[], firstEffect: number, atMs: number): void {
-    if (edit.op === 'create' || edit.op === 'append') this.leases.open(edit.holder, edit.id, atMs)
-    else if (edit.op === 'recoverBlock') this.leases.recoveries.set(edit.blockId, { startedMs: atMs, genstamp: edit.genstamp })
+  #followLeases(edit: Edit, effects: readonly Effect[], firstEffect: number, host: string): void {
+    if (edit.op === 'create' || edit.op === 'append') this.leases.open(edit.holder, edit.id, host)
+    else if (edit.op === 'recoverBlock') this.leases.recoveries.begin(edit.blockId, edit.genstamp)
     for (let i = firstEffect; i < effects.length; i++) {
       const effect = effects[i]!
       if (effect.kind === 'lease-released') this.leases.close(effect.fileId)
-      else if (effect.kind === 'block-committed') this.leases.recoveries.delete(effect.block.blockId)
-      else if (effect.kind === 'blocks-deleted') for (const block of effect.blocks) this.leases.recoveries.delete(block.blockId)
+      else if (effect.kind === 'block-committed') this.leases.recoveries.end(effect.block.blockId)
+      else if (effect.kind === 'blocks-deleted') for (const block of effect.blocks) this.leases.recoveries.end(block.blockId)
     }
   }
 
@@ -419,10 +426,13 @@ export class Engine {
 
   #openLeases(): void {
     this.leases.clear()
-    const nowMs = this.#env.clock.nowMs()
     for (let after = 0; ;) {
       const page = this.#store.tx.openFiles(after, 1000)
-      for (const file of page) this.leases.open(file.holder, file.id, nowMs)
+      for (const file of page) {
+        this.leases.open(file.holder, file.id, '')
+        const last = this.#store.tx.blocks(file.id).at(-1)
+        if (last?.state === 'under-recovery') this.leases.recoveries.interrupted(last.blockId)
+      }
       if (page.length < 1000) return
       after = page.at(-1)!.id
     }

@@ -171,6 +171,10 @@ export interface ClusterPort {
   safeMode(): { readonly on: boolean; readonly reason: string }
   /** Every replica of the block that a live datanode has reported, whatever its state: what lease recovery decides by. */
   reportedReplicas(blockId: number): readonly ReportedReplica[]
+  /** The namenode started a short while ago and the file was open then: datanodes that have not reported yet may hold bytes of it. */
+  mayBeUnreported(blockId: number): boolean
+  /** A replica of this last block of an open file keeps its datanode from leaving service. */
+  keepsNodeFromLeaving?(block: BlockRecord): boolean
   /** Told after a commit, in order. */
   committed(effects: readonly Effect[]): void
 }

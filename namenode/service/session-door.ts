@@ -29,6 +29,8 @@ export interface SessionDoorDeps {
   readonly log: Logger
   /** A block recovery ended well. */
   readonly recovered: (recovery: { readonly blockId: number; readonly genstamp: number; readonly length: number }) => void
+  /** A block recovery ended badly. */
+  readonly recoveryFailed: (failed: { readonly blockId: number; readonly genstamp: number }) => void
 }
 
 type Stream = ServerDuplexStream<NodeMessage, Init<NameMessage>>
@@ -182,6 +184,7 @@ class NodeSession implements NodeLink {
     if (!block) return
     if (error) {
       this.#deps.log.warn('block.recovery.failed', { blockId: block.blockId, recoveryId, code: error.code, message: error.message })
+      this.#deps.recoveryFailed({ blockId: block.blockId, genstamp: recoveryId })
       return
     }
     this.#deps.log.info('block.recovered', { blockId: block.blockId, genstamp: recoveryId, length: newLength, replicas: locations.length })

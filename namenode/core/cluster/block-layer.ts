@@ -120,6 +120,11 @@ export class BlockLayer {
     this.corrupt.delete(blockId)
   }
 
+  /** Datanodes of this block may not have come back yet since the namenode started. */
+  mayBeUnreported(blockId: number): boolean {
+    return this.openAtStart.has(blockId) && this.env.clock.monotonicMs() < this.copiesFromMs
+  }
+
   nodeOf(slot: number): Datanode {
     return this.nodes.storage(this.replicas.storage(slot)).node
   }

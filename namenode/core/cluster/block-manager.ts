@@ -15,6 +15,8 @@ import type {
 import { DatanodeFilter, ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { BlockLayer } from './block-layer.ts'
+import { BlockRecoveries } from './block-recoveries.ts'
+import type { FailedRecovery } from './block-recoveries.ts'
 import type { ClusterSettings } from './block-layer.ts'
 import type { ContactTime, Datanode, NodeLink, NodeState, Storage } from './datanode-table.ts'
 import { remainingOf } from './datanode-table.ts'
@@ -53,6 +55,7 @@ export class BlockManager implements ClusterPort {
   readonly #redundancy: Redundancy
   readonly #intake: ReportIntake
   readonly #scans: BackgroundScans
+  readonly #recoveries: BlockRecoveries
   readonly #defer: (callback: () => void) => void
   #kicked = false
   #arrivedListener: (blockId: number) => void = () => {}
@@ -63,12 +66,18 @@ export class BlockManager implements ClusterPort {
     this.#intake = new ReportIntake(this.#layer, this.#redundancy, (blockId) => this.#arrivedListener(blockId))
     this.#scans = new BackgroundScans(this.#layer, this.#redundancy, this.#intake)
     this.#defer = deps.defer
+    this.#recoveries = new BlockRecoveries(this.#layer, deps.defer)
     this.#updateSafeMode()
   }
 
   /** Hears of every finalised replica that arrives: calls that wait for one are tried again. */
   onReplicaArrived(listener: (blockId: number) => void): void {
     this.#arrivedListener = listener
+  }
+
+  /** Hears of attempts at a block's recovery that will bring no answer. */
+  onRecoveryFailed(listener: (failed: FailedRecovery) => void): void {
+    this.#recoveries.onFailed(listener)
   }
 
   // --- ClusterPort ----------------------------------------------------------------------------------------------------------
@@ -142,6 +151,10 @@ export class BlockManager implements ClusterPort {
     return out
   }
 
+  mayBeUnreported(blockId: number): boolean {
+    return this.#layer.mayBeUnreported(blockId)
+  }
+
   committed(effects: readonly Effect[]): void {
     for (const effect of effects) this.#apply(effect)
     this.#kick()
@@ -200,6 +213,7 @@ export class BlockManager implements ClusterPort {
   disconnected(node: Datanode, link: NodeLink): void {
     this.#layer.nodes.disconnected(node, link)
     if (!node.link) this.#layer.invalidations.drop(node)
+    if (!node.link) this.#recoveries.nodeGone(node)
   }
 
   // --- callers that are not the namespace -----------------------------------------------------------------------------------
@@ -327,7 +341,11 @@ export class BlockManager implements ClusterPort {
         }
         break
       case 'recover-block':
-        this.#recover(effect.block, effect.genstamp, effect.replicas)
+        this.#recoveries.start(
+          effect.block,
+          effect.genstamp,
+          effect.replicas.flatMap((replica) => this.location(replica.datanodeUuid, replica.storageUuid) ?? []),
+        )
         break
       case 'lease-released':
         break
@@ -336,25 +354,13 @@ export class BlockManager implements ClusterPort {
     }
   }
 
-  /** Makes the most recently heard holder the primary of a block recovery. Without one the engine's next attempt may find one. */
-  #recover(block: BlockRecord, recoveryId: number, replicas: readonly ReportedReplica[]): void {
-    const locations = replicas.flatMap((replica) => this.location(replica.datanodeUuid, replica.storageUuid) ?? [])
-    const primary = this.#nodesOf(locations)
-      .filter((node) => node.link)
-      .sort((a, b) => b.lastContactMs - a.lastContactMs)[0]
-    if (!primary) return
-    this.#layer.env.log.info('block.recovery', { blockId: block.blockId, recoveryId, primary: primary.id.uuid, replicas: locations.length })
-    primary.link?.send({
-      recover: { block: { blockId: block.blockId, genstamp: block.genstamp, length: block.length }, recoveryId, locations },
-    })
-  }
-
   /** The replicas of the pipeline that have not been reported yet are expected; copies are ordered only for what is lacking beyond them. */
   #commit(block: BlockRecord, replication: number): void {
     const { open, pending, env } = this.#layer
     // After a restart of the namenode the pipeline is whoever reported the block's last stamp.
     const writers = new Set(this.#written(block).map((storage) => storage.node))
     open.delete(block.blockId)
+    this.#recoveries.end(block.blockId)
     this.#redundancy.checkCommitted(block, writers)
     const late = [...writers].filter((node) => !node.storages.some((storage) => this.#holdsGood(storage, block)))
     pending.add(
@@ -399,6 +405,7 @@ export class BlockManager implements ClusterPort {
       holders.set(this.#layer.nodeOf(slot), replicas.genstamp(slot))
     for (const [node, genstamp] of holders) invalidations.add(node, { blockId: block.blockId, genstamp, length: block.length })
     this.#layer.removeBlock(block.blockId)
+    this.#recoveries.end(block.blockId)
   }
 
   #nodesOf(targets: readonly ReplicaLocation[]): Datanode[] {

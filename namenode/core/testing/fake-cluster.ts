@@ -26,6 +26,9 @@ export class FakeCluster implements ClusterPort {
   /** Live replicas of each block; blocks not listed have as many as were asked for. */
   readonly live = new Map<number, number>()
   readonly reported = new Map<number, ReportedReplica[]>()
+  readonly unreported = new Set<number>()
+  /** Blocks that keep a node from leaving. */
+  readonly blocking = new Set<number>()
   safeModeReason = ''
   readonly #nodes: readonly ReplicaLocation[]
 
@@ -69,6 +72,14 @@ export class FakeCluster implements ClusterPort {
 
   reportedReplicas(blockId: number): readonly ReportedReplica[] {
     return this.reported.get(blockId) ?? []
+  }
+
+  mayBeUnreported(blockId: number): boolean {
+    return this.unreported.has(blockId)
+  }
+
+  keepsNodeFromLeaving(block: BlockRecord): boolean {
+    return this.blocking.has(block.blockId)
   }
 
   committed(effects: readonly Effect[]): void {

@@ -36,6 +36,7 @@ const defaults: { readonly [M in Method]?: object } = {
   getFileInfo: { needLocations: false },
   getListing: { startAfter: '', needLocations: false, limit: 0 },
   getBlockLocations: { offset: 0, length: Number.MAX_SAFE_INTEGER },
+  listOpenFiles: { afterFileId: 0, path: '', blockingDecommission: false, limit: 0 },
   getEdits: { afterTxid: 0, limit: 0 },
 }
 

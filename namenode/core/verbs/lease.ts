@@ -1,22 +1,22 @@
 // Leases: who may write, and how a file whose writer is gone gets closed without losing what was made durable.
 //
-// A file is closed at once when all its blocks are committed, or when its last block never received a byte. When enough replicas
-// of the last block are final and agree, theirs is its length. Otherwise the datanodes must agree first (effect `recover-block`):
+// A file is closed at once when all its blocks are committed, or when its last block never received a byte. When every replica of
+// the last block is final and they agree, theirs is its length. Otherwise the datanodes must agree first (effect `recover-block`):
 // the shortest of the replicas that were being written holds every byte that all of them acknowledged; they are made equal and
-// final under a new generation stamp, and Engine.blockRecovered closes the file. Until then it stays open and attempts repeat.
+// final under a new generation stamp, and Engine.blockRecovered closes the file.
+//
+// From the moment a recovery begins the file has no writer: every call of the old one fails, also one that waited for replicas,
+// so that no length but the recovery's is ever committed. Attempts repeat until one succeeds (core/recovery-attempts.ts).
 import { QuarryError } from '../../../common/errors.ts'
 import { rootInodeId } from '../../../common/limits.ts'
 import type { Request } from '../../../proto/ports.ts'
-import type { Edit } from '../edits.ts'
-import type { BlockRecord, Effect, FileInode, Inode, NamespaceView } from '../model.ts'
+import type { BlockCommit, Edit } from '../edits.ts'
+import type { BlockRecord, Effect, FileInode, Inode, NamespaceView, ReportedReplica } from '../model.ts'
 import { checkPath, checkTraverse, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode, yes } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, resolve } from '../resolve.ts'
 import { pathOf } from '../totals.ts'
-
-/** One attempt at a block's recovery may take this long before the next; HDFS waits 30 heartbeats (90 s). */
-const recoveryRetryMs = 10_000
 
 export type LeaseOp = 'CREATE_FILE' | 'APPEND_FILE' | 'TRUNCATE_FILE' | 'RECOVER_LEASE'
 
@@ -46,8 +46,18 @@ export function writersFile(context: PlanContext, path: string, fileId: number, 
       { path },
     )
   }
-  context.leases.renew(holder, context.atMs)
+  context.leases.renew(holder, context.caller.address)
   return inode
+}
+
+/** A writer must not go on with a block that is being recovered, nor close or extend the file behind it. */
+export function refuseUnderRecovery(last: BlockRecord | undefined, path: string): void {
+  if (last?.state !== 'under-recovery') return
+  throw new QuarryError(
+    'LEASE_EXPIRED',
+    `The lease on ${path} was taken away and its last block blk_${last.blockId} is being recovered: its writer is taken for dead.`,
+    { path },
+  )
 }
 
 /**
@@ -57,16 +67,17 @@ export function writersFile(context: PlanContext, path: string, fileId: number, 
  */
 export function requireFree(context: PlanContext, file: Inode, path: string, holder: string, op: LeaseOp): Planned | undefined {
   if (file.kind !== 'file' || file.holder === '') return undefined
-  const { view, leases, atMs, settings, caller } = context
+  const { view, leases, settings, caller } = context
   const refuse = (code: 'LEASE_CONFLICT' | 'RECOVERY_IN_PROGRESS', why: string): never => {
     throw new QuarryError(code, `Failed to ${op} ${path} for ${holder} on ${caller.address} because ${why}`, { path, holder: file.holder })
   }
-  if (file.holder === holder) refuse('LEASE_CONFLICT', 'the current holder is trying to recreate it.')
-  const renewed = leases.renewedMs(file.holder) ?? 0
-  if (atMs - renewed < settings['lease.soft']) {
-    if (view.blocks(file.id).at(-1)?.state === 'under-recovery')
-      refuse('RECOVERY_IN_PROGRESS', `another recovery is in progress by ${file.holder}`)
-    refuse('LEASE_CONFLICT', `this file lease is currently owned by ${file.holder}`)
+  const recovering = view.blocks(file.id).at(-1)?.state === 'under-recovery'
+  if (file.holder === holder && !recovering) refuse('LEASE_CONFLICT', `${holder} is already the current lease holder.`)
+  if (leases.silentMs(file.holder) < settings['lease.soft']) {
+    const host = leases.hostOf(file.holder)
+    const owner = host === '' ? file.holder : `${file.holder} on ${host}`
+    if (recovering) refuse('RECOVERY_IN_PROGRESS', `another recovery is in progress by ${owner}`)
+    refuse('LEASE_CONFLICT', `this file lease is currently owned by ${owner}`)
   }
   const release = releaseLease(context, file, path)
   if (release.edit?.op === 'close') return { reply: emptyReply, edit: release.edit, effects: release.effects, again: true }
@@ -95,31 +106,53 @@ export function releaseLease(context: PlanContext, file: FileInode, path: string
   const effects: Effect[] = []
   // Committed blocks have their length; should their replicas be away now, keeping the file open brings none back.
   if (last === undefined || last.state === 'committed') return { edit: { op: 'close', path, id: file.id }, effects }
-  const attempt = context.leases.recoveries.get(last.blockId)
-  if (last.state === 'under-recovery' && attempt !== undefined && context.atMs - attempt.startedMs < recoveryRetryMs) return { effects }
+  if (last.state === 'under-recovery' && context.leases.recoveries.waitMs(last.blockId) > 0) return { effects }
   const replicas = cluster.reportedReplicas(last.blockId).filter((replica) => replica.genstamp >= last.genstamp)
-  const final = replicas.find((replica) => replica.finalised && replica.length >= last.length && replica.length > 0)
-  if (final !== undefined && last.state === 'under-construction') {
-    const { genstamp, length } = final
-    const committed: BlockRecord = { ...last, genstamp, length, state: 'committed' }
-    const agreed = replicas.every((replica) => !replica.finalised || (replica.genstamp === genstamp && replica.length === length))
-    if (agreed && cluster.liveReplicas(committed) >= settings['replication.min']) {
-      return { edit: { op: 'close', path, id: file.id, commits: { blockId: last.blockId, genstamp, length } }, effects }
-    }
-  }
   const withBytes = replicas.filter((replica) => replica.length > 0)
   if (withBytes.length === 0) {
-    // No live datanode has a byte of it. What an fsync made known must not be forgotten: that block waits for its datanodes.
-    return last.length === 0 ? { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects } : { effects }
+    // No live datanode has a byte of it. What an fsync made known must not be forgotten, and datanodes that have not reported since
+    // the namenode started may hold more: such a block waits for them.
+    const empty = last.length === 0 && !cluster.mayBeUnreported(last.blockId)
+    return empty ? { edit: { op: 'close', path, id: file.id, drops: last.blockId }, effects } : { effects }
   }
+  const commits = last.state === 'under-construction' ? agreedLength(last, replicas) : undefined
+  if (commits !== undefined && cluster.liveReplicas({ ...last, ...commits, state: 'committed' }) >= settings['replication.min'])
+    return { edit: { op: 'close', path, id: file.id, commits }, effects }
   const length = Math.min(...withBytes.map((replica) => replica.length))
   const genstamp = view.counters().nextGenstamp
   effects.push({ kind: 'recover-block', block: last, genstamp, length, replicas: withBytes })
   return { edit: { op: 'recoverBlock', path, id: file.id, blockId: last.blockId, genstamp }, effects }
 }
 
+/** What every known replica is final with; undefined when one is not, or two differ. Then recovery must make them equal. */
+function agreedLength(last: BlockRecord, replicas: readonly ReportedReplica[]): BlockCommit | undefined {
+  const { genstamp, length } = replicas[0]!
+  if (length < last.length) return undefined
+  const agree = replicas.every((replica) => replica.finalised && replica.genstamp === genstamp && replica.length === length)
+  return agree ? { blockId: last.blockId, genstamp, length } : undefined
+}
+
+/** What the namenode does by itself about a file whose writer has been silent for the hard limit. */
+export function expireLease(context: PlanContext, fileId: number, holder: string): Planned {
+  const file = context.view.inode(fileId)
+  if (file?.kind !== 'file' || file.holder !== holder) return { reply: emptyReply }
+  const { edit, effects } = releaseLease(context, file, pathOf(context.view, file))
+  return { reply: emptyReply, effects, ...(edit === undefined ? {} : { edit }) }
+}
+
+/** The next attempt at a recovery that failed, was interrupted by a restart, or of which nothing was heard. */
+export function recoverAgain(context: PlanContext, blockId: number): Planned {
+  const block = context.view.block(blockId)
+  const file = block?.state === 'under-recovery' ? livingInode(context.view, block.fileId) : undefined
+  if (file?.kind !== 'file' || file.holder === '') {
+    context.leases.recoveries.end(blockId)
+    return { reply: emptyReply }
+  }
+  return expireLease(context, file.id, file.holder)
+}
+
 export function renewLease(context: PlanContext, request: Request<'renewLease'>): Planned {
-  context.leases.renew(request.holder, context.atMs)
+  context.leases.renew(request.holder, context.caller.address)
   return { reply: emptyReply }
 }
 
@@ -143,12 +176,14 @@ export function recoverLease(context: PlanContext, request: Request<'recoverLeas
 export function blockRecovered(context: PlanContext, recovered: { blockId: number; genstamp: number; length: number }): Planned {
   const block = context.view.block(recovered.blockId)
   if (block === undefined || block.state !== 'under-recovery') return { reply: emptyReply }
-  // The answer of an earlier attempt: the later one has given the replicas another stamp by now, or will.
-  const attempt = context.leases.recoveries.get(block.blockId)
-  if (attempt !== undefined && attempt.genstamp !== recovered.genstamp) return { reply: emptyReply }
+  // The answer of an earlier attempt: the later one has given the replicas another stamp by now, or will. So too after a restart.
+  if (!context.leases.recoveries.isCurrent(block.blockId, recovered.genstamp)) return { reply: emptyReply }
   const file = context.view.inode(block.fileId)
   if (file?.kind !== 'file' || file.holder === '') return { reply: emptyReply }
   const path = pathOf(context.view, file)
-  if (recovered.length === 0) return { reply: emptyReply, edit: { op: 'close', path, id: file.id, drops: block.blockId } }
-  return { reply: emptyReply, edit: { op: 'close', path, id: file.id, commits: recovered } }
+  if (recovered.length > 0) return { reply: emptyReply, edit: { op: 'close', path, id: file.id, commits: recovered } }
+  if (block.length === 0) return { reply: emptyReply, edit: { op: 'close', path, id: file.id, drops: block.blockId } }
+  // Nobody who answered has a byte, but some were durable: whoever has them is away.
+  context.leases.recoveries.fail(block.blockId, recovered.genstamp)
+  return { reply: emptyReply }
 }

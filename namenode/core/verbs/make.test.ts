@@ -120,11 +120,11 @@ describe('create', () => {
     await quarry.call('create', { path: '/f', holder: 'one' })
     expect(await quarry.fails('create', { path: '/f', holder: 'two' })).toMatchObject({
       code: 'LEASE_CONFLICT',
-      message: 'Failed to CREATE_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one',
+      message: 'Failed to CREATE_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one on 127.0.0.1',
     })
     expect(await quarry.fails('create', { path: '/f', holder: 'one' })).toMatchObject({
       code: 'LEASE_CONFLICT',
-      message: 'Failed to CREATE_FILE /f for one on 127.0.0.1 because the current holder is trying to recreate it.',
+      message: 'Failed to CREATE_FILE /f for one on 127.0.0.1 because one is already the current lease holder.',
     })
     await quarry.clock.advance(50_000)
     await quarry.call('renewLease', { holder: 'one' })

@@ -1,17 +1,27 @@
 // The verbs that change nothing.
 import { QuarryError } from '../../../common/errors.ts'
 import { listingLocationsMax, listingPageMax, packetBytesMax, chunkBytes } from '../../../common/limits.ts'
-import type { ContentSummaryReply, Init, ListingReply, LocatedBlocks, Request, ServerDefaultsReply } from '../../../proto/ports.ts'
+import type {
+  ContentSummaryReply,
+  Init,
+  ListingReply,
+  LocatedBlocks,
+  OpenFile,
+  OpenFilesReply,
+  Request,
+  ServerDefaultsReply,
+} from '../../../proto/ports.ts'
 import { ChecksumType } from '../../../proto/ports.ts'
 import { emptyListing, listingOf } from '../listing.ts'
-import { checkPath, checkSubtree, checkTraverse, EXECUTE, READ } from '../permissions.ts'
+import { checkPath, checkSubtree, checkTraverse, EXECUTE, READ, requireSuper } from '../permissions.ts'
 import { emptyReply } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
 import { fileStatus, locatedBlocks } from '../status.ts'
-import { fileSpace } from '../totals.ts'
+import { fileSpace, pathOf } from '../totals.ts'
 import type { FileInode } from '../model.ts'
+import { livingInode } from './lease.ts'
 
 const noFile = { file: null } as const
 
@@ -138,6 +148,38 @@ export function checkAccess(context: PlanContext, request: Request<'checkAccess'
   if (at.last === undefined) throw notFound(at.path)
   checkPath(context.caller, at, request.mode & 7)
   return { reply: emptyReply }
+}
+
+/** Files open for writing, by inode id. Those below a path are found by looking at all: there are no more of them than writers. */
+export function listOpenFiles(context: PlanContext, request: Request<'listOpenFiles'>): Planned<OpenFilesReply> {
+  const { view, cluster, leases, caller } = context
+  requireSuper(caller)
+  if (request.blockingDecommission && cluster.keepsNodeFromLeaving === undefined)
+    throw new QuarryError('UNSUPPORTED', 'This namenode does not know which open files keep a datanode from leaving.')
+  const limit = request.limit === 0 ? listingPageMax : Math.min(request.limit, listingPageMax)
+  const below = request.path === '' ? undefined : resolve(view, request.path)
+  if (below !== undefined && below.last === undefined) throw notFound(below.path)
+  const isWanted = (file: FileInode, path: string): boolean => {
+    if (below !== undefined && below.path !== '/' && path !== below.path && !path.startsWith(`${below.path}/`)) return false
+    if (!request.blockingDecommission) return true
+    const last = view.blocks(file.id).at(-1)
+    return last !== undefined && cluster.keepsNodeFromLeaving?.(last) === true
+  }
+  const files: OpenFile[] = []
+  for (let after = request.afterFileId; ;) {
+    const page = view.openFiles(after, listingPageMax)
+    for (const found of page) {
+      const file = livingInode(view, found.id)
+      if (file?.kind !== 'file') continue
+      const path = pathOf(view, file)
+      if (!isWanted(file, path)) continue
+      if (files.length >= limit) return { reply: { files, more: true } }
+      const { holder } = file
+      files.push({ fileId: file.id, path, holder, client: leases.hostOf(holder), renewedMs: context.atMs - leases.silentMs(holder) })
+    }
+    if (page.length < listingPageMax) return { reply: { files, more: false } }
+    after = page.at(-1)!.id
+  }
 }
 
 export function isFileClosed(context: PlanContext, request: Request<'isFileClosed'>): Planned<{ value: boolean }> {

@@ -202,7 +202,7 @@ describe('append', () => {
     quarry.cluster.live.clear()
     await quarry.call('append', { path: '/f', holder: 'one' })
     expect((await quarry.fails('append', { path: '/f', holder: 'two' })).message).toBe(
-      'Failed to APPEND_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one',
+      'Failed to APPEND_FILE /f for two on 127.0.0.1 because this file lease is currently owned by one on 127.0.0.1',
     )
   })
 })

@@ -10,7 +10,7 @@ import { resolve } from '../resolve.ts'
 import { fileStatus, isComplete, locatedBlock } from '../status.ts'
 import { checkQuota } from '../totals.ts'
 import { makeBlock } from '../records.ts'
-import { livingInode, requireFree, writersFile } from './lease.ts'
+import { livingInode, refuseUnderRecovery, requireFree, writersFile } from './lease.ts'
 
 export function append(context: PlanContext, request: Request<'append'>): Planned {
   const { view, caller, cluster } = context
@@ -52,6 +52,7 @@ export function addBlock(context: PlanContext, request: Request<'addBlock'>): Pl
   const file = writersFile(context, request.path, request.fileId, request.holder)
   const blocks = view.blocks(file.id)
   const last = blocks.at(-1)
+  refuseUnderRecovery(last, request.path)
   const previous = request.previous
   let commits: BlockCommit | undefined
   if (same(previous, last)) {
@@ -146,6 +147,7 @@ export function abandonBlock(context: PlanContext, request: Request<'abandonBloc
   refuseInSafeMode(context, `Cannot abandon block for file${request.path}`)
   const file = writersFile(context, request.path, request.fileId, request.holder)
   const last = context.view.blocks(file.id).at(-1)
+  refuseUnderRecovery(last, request.path)
   if (last === undefined || last.blockId !== request.block?.blockId || last.state !== 'under-construction') return { reply: emptyReply }
   return { reply: emptyReply, edit: { op: 'abandonBlock', path: request.path, id: file.id, blockId: last.blockId } }
 }
@@ -165,6 +167,7 @@ export function complete(context: PlanContext, request: Request<'complete'>): Pl
     if (request.last !== null) throw mismatch(undefined, request.last)
     return { reply: yes, edit: { op: 'close', path: request.path, id: file.id } }
   }
+  refuseUnderRecovery(last, request.path)
   let commits: BlockCommit | undefined
   if (last.state !== 'committed') {
     if (request.last === null || request.last.blockId !== last.blockId) throw mismatch(last, request.last)
@@ -180,6 +183,7 @@ export function fsync(context: PlanContext, request: Request<'fsync'>): Planned 
   refuseInSafeMode(context, `Cannot fsync file ${request.path}`)
   const file = writersFile(context, request.path, request.fileId, request.holder)
   const last = context.view.blocks(file.id).at(-1)
+  refuseUnderRecovery(last, request.path)
   if (last?.state !== 'under-construction' || request.lastBlockLength <= last.length) return { reply: emptyReply }
   if (request.lastBlockLength > file.blockSize)
     throw new QuarryError('INVALID_ARGUMENT', `fsync of ${request.lastBlockLength} bytes in a block of at most ${file.blockSize}`, {
@@ -238,6 +242,7 @@ export function additionalDatanode(context: PlanContext, request: Request<'addit
   refuseInSafeMode(context, `Cannot add datanode for ${blockText(request.block)}`)
   const file = writersFile(context, request.path, request.fileId, request.holder)
   const block = view.blocks(file.id).at(-1)
+  refuseUnderRecovery(block, request.path)
   if (block === undefined || block.blockId !== request.block?.blockId) throw mismatch(block, request.block)
   const known = cluster.locations(block, caller.address)
   const kept = request.existing.flatMap((uuid) => {
@@ -314,7 +319,7 @@ function openBlock(context: PlanContext, block: Block | null, holder: string): {
     throw new QuarryError('INVALID_ARGUMENT', `Unexpected state: ${blockText(record)} is committed but not under construction`)
   if (record.state === 'under-recovery')
     throw new QuarryError('LEASE_EXPIRED', `${blockText(record)} is being recovered: its writer is taken for dead`)
-  context.leases.renew(holder, context.atMs)
+  context.leases.renew(holder, context.caller.address)
   return { block: record, file }
 }
 
