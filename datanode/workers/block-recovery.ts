@@ -11,8 +11,8 @@ import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
 import { agreeOnLength } from '../core/recovery-length.ts'
 import type { Candidate } from '../core/recovery-length.ts'
 
-/** A location that does not answer within this time takes no part. */
-const answerMs = 20_000
+/** A location that does not answer within this time takes no part. Twice this is less than the namenode waits for an attempt (10 s). */
+const answerMs = 4_000
 
 export interface RecoveryDeps {
   readonly env: Env
