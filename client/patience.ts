@@ -1,4 +1,5 @@
-// A writer has much to lose: it waits out a namenode that has just restarted and is in safe mode, where a single call would fail.
+// A writer has much to lose: it waits out a namenode that has just restarted and is in safe mode, or does not
+// hear from its datanodes yet, where a single call would fail.
 import { backoffMs } from '../common/backoff.ts'
 import { isQuarryError } from '../common/errors.ts'
 import type { Env } from '../common/env.ts'
@@ -19,7 +20,8 @@ export async function callPatiently<M extends Method>(
     try {
       return await namenode.call(method, request)
     } catch (error) {
-      if (!isQuarryError(error, 'SAFE_MODE') || env.clock.monotonicMs() >= giveUpAtMs) throw error
+      const waits = isQuarryError(error, 'SAFE_MODE') || isQuarryError(error, 'RETRY_LATER')
+      if (!waits || env.clock.monotonicMs() >= giveUpAtMs) throw error
       await env.clock.sleep(backoffMs(attempt, patienceBackoff, env.random))
     }
   }

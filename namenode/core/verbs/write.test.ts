@@ -132,6 +132,17 @@ describe('a pipeline that lost a node', () => {
     expect(await quarry.call('complete', { path: '/f', last: { ...renewed, length: 40 } })).toEqual({ value: true })
   })
 
+  it('goes on with a datanode that is dead to the namenode; with none that is live it is asked to try again', async () => {
+    const quarry = await opened()
+    const first = await add(quarry)
+    const renewed = (await quarry.call('updateBlockForPipeline', { block: first.block! })).block!.block!
+    const update = { oldBlock: first.block!, newBlock: { ...renewed, length: 30 }, datanodes: ['gone', 'dn-2'], storages: ['ds-9', 'ds-2'] }
+    const fails = await quarry.fails('updatePipeline', { ...update, datanodes: ['gone', 'also-gone'] })
+    expect(fails.code).toBe('RETRY_LATER')
+    await quarry.call('updatePipeline', update)
+    expect(quarry.cluster.effects.at(-1)).toMatchObject({ kind: 'pipeline-updated', targets: [{ storageUuid: 'ds-2' }] })
+  })
+
   it('may ask for a stamp that it never uses', async () => {
     const quarry = await opened()
     const first = await add(quarry)

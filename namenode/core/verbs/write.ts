@@ -223,12 +223,16 @@ export function updatePipeline(context: PlanContext, request: Request<'updatePip
       { blockId: block.blockId },
     )
   }
-  const targets = request.datanodes.map((uuid, i) => {
-    const location = cluster.location(uuid, request.storages[i] ?? '')
-    if (location === undefined)
-      throw new QuarryError('INVALID_ARGUMENT', `Datanode ${uuid} of the new pipeline is not registered.`, { datanode: uuid })
-    return location
-  })
+  // A datanode that the writer reaches may be dead to us (its session is cut off, or we have just restarted). The writer goes on with
+  // it; its replica counts as soon as it registers and reports it.
+  const targets = request.datanodes.flatMap((uuid, i) => cluster.location(uuid, request.storages[i] ?? '') ?? [])
+  if (targets.length === 0) {
+    throw new QuarryError(
+      'RETRY_LATER',
+      `None of the ${request.datanodes.length} datanodes of the new pipeline of ${blockText(request.oldBlock)} is live now: try again when one is.`,
+      { blockId: block.blockId },
+    )
+  }
   const updated = makeBlock(block.blockId, block.fileId, block.index, next.genstamp, next.length, 'under-construction')
   return {
     reply: emptyReply,
