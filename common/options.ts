@@ -99,6 +99,15 @@ export const options = {
     'After this long without renewal the namenode closes a file by itself.',
   ),
   'edits.retain': int('namenode', 100_000, 0, 1_000_000_000, 'Transactions kept in the edit log; 0 keeps all.', 'entries'),
+  'resource.reserved': bytes(
+    'namenode',
+    100 * MIB,
+    0,
+    1024 * GIB,
+    'With less than this free on the disk of its directory the namenode takes no changes until there is more again.',
+  ),
+  'resource.check.interval': duration('namenode', 'ms', 5_000, 20, 3_600_000, 'How often the namenode looks how full its disk is.'),
+  'check.at.start': flag('namenode', false, 'Check every page of the namespace database before serving.'),
   'cache.entries': int('namenode', 200_000, 1000, 100_000_000, 'Inodes and names that the namenode keeps in memory.', 'entries'),
   'sqlite.cache': bytes('namenode', 64 * MIB, 1 * MIB, 64 * GIB, 'Page cache of the namespace database.'),
   // Liveness and redundancy
