@@ -4,7 +4,7 @@ import { must } from '../common/assert.ts'
 import { QuarryError, toQuarryError } from '../common/errors.ts'
 import { ChecksumType } from '../proto/ports.ts'
 import type { BlockChecksumReply, LocatedBlock } from '../proto/ports.ts'
-import type { DatanodeSource } from './writer/block-writer.ts'
+import type { DatanodeSource } from '../proto/transport/datanode-client.ts'
 import type { LocatedFile } from './reader/located-file.ts'
 import type { FileChecksum } from './types.ts'
 

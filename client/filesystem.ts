@@ -18,10 +18,13 @@ import type {
   ServerDefaultsReply,
 } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
+import type { DatanodeSource } from '../proto/transport/datanode-client.ts'
 import { connectNamenode } from '../proto/transport/metadata-session.ts'
 import { AdminClient } from './admin.ts'
 import { fileChecksum } from './checksum.ts'
 import { copyFromLocal, copyToLocal } from './copy.ts'
+import { dataOptions } from './data-options.ts'
+import type { DataOptions } from './data-options.ts'
 import { fileInfoOf, listingEntries } from './file-info.ts'
 import { expandGlob } from './glob.ts'
 import { LeaseRenewer } from './lease-renewer.ts'
@@ -45,7 +48,6 @@ import type {
   FileSystemStats,
   FileWriter,
 } from './types.ts'
-import type { DatanodeSource } from './writer/block-writer.ts'
 import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
 import type { WriterDeps } from './writer/file-writer.ts'
 
@@ -66,6 +68,7 @@ export class FileSystem implements AsyncDisposable {
   /** The raw calls of datanodes, for code inside the project. */
   readonly datanodeClients: DatanodeSource & { close(): Promise<void> }
   readonly #options: ConnectOptions
+  readonly #data: DataOptions
   readonly #closer = new Closer()
   readonly #env: Env
   readonly #lease: LeaseRenewer
@@ -86,6 +89,7 @@ export class FileSystem implements AsyncDisposable {
     this.admin = new AdminClient(parts.namenode)
     this.datanodeClients = parts.datanodes
     this.#options = parts.options ?? {}
+    this.#data = dataOptions(parts.options)
     this.umask = this.#options.umask ?? 0o022
     this.#env = parts.env ?? systemEnv()
     this.#lease = new LeaseRenewer({
@@ -456,7 +460,7 @@ export class FileSystem implements AsyncDisposable {
   }
 
   #writerDeps(): WriterDeps {
-    return { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, lease: this.#lease }
+    return { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, lease: this.#lease, options: this.#data }
   }
 
   async *#pages(path: string, options?: VerbOptions): AsyncGenerator<FileInfo[], void, undefined> {

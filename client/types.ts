@@ -15,6 +15,21 @@ export interface ConnectOptions {
   readonly callTimeoutMs?: number | undefined
   /** Milliseconds to keep trying at connect. Default: 10,000 for a namenode that does not answer; one that refuses the connection fails at once. */
   readonly connectTimeoutMs?: number | undefined
+  // What follows has the names, defaults and bounds of the settings in parentheses (docs/settings.md); the CLI takes those with -D.
+  /** (replace.datanode) Whether a pipeline that loses a datanode takes on another: 'default', 'always' or 'never'. */
+  readonly replaceDatanode?: string | undefined
+  /** (replace.datanode.best.effort) Go on with the datanodes that are left when no other is found; false fails the write. */
+  readonly replaceDatanodeBestEffort?: boolean | undefined
+  /** (datanode.restart.timeout) Milliseconds a writer waits for a datanode that said it restarts. */
+  readonly datanodeRestartTimeoutMs?: number | undefined
+  /** (slow.datanode.threshold) Milliseconds for a packet above which a datanode that is slower than the others is dropped; 0 = never. */
+  readonly slowDatanodeThresholdMs?: number | undefined
+  /** (hedged.read.threshold) Milliseconds without a byte after which a read is also sent to another replica; 0 = never. */
+  readonly hedgedReadThresholdMs?: number | undefined
+  /** (ack.timeout) Milliseconds that a pipeline may owe an answer. */
+  readonly ackTimeoutMs?: number | undefined
+  /** (read.timeout) Milliseconds that a replica may bring nothing. */
+  readonly readTimeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 

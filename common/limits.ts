@@ -33,12 +33,23 @@ export const messageBytesMax = 64 * 1024 * 1024
 export const packetsInFlightMax = 8
 /** HDFS: a packet that needed more recoveries than this fails the write (DataStreamer.MAX_RECOVERY_ERROR_COUNT). */
 export const packetRecoveriesMax = 5
+/** Datanodes that one recovery tries to take on in place of a lost one (HDFS: 3). */
+export const replacementsMax = 3
 /** Placements of one new block that a writer tries, each without the datanodes that failed before (HDFS tries 3 more times). */
 export const blockPlacementsMax = 6
 /** A datanode that failed a set-up is left out of placements for this long (HDFS: dfs.client.write.exclude.nodes.cache.expiry.interval). */
 export const excludedNodeMs = 10 * 60_000
-/** A pipeline that has not acknowledged its oldest packet for this long is broken (HDFS: 60 s and 5 s a node). */
-export const ackTimeoutMs = 60_000
+/**
+ * How long a node, or the writer, waits for an answer of the node below it, of which `below` stand behind each other: the writer's
+ * time, and some more for each of them (HDFS: 60 s and 5 s a node), so that of a silent node its direct neighbour hears first.
+ */
+export function pipelinePatienceMs(ackTimeoutMs: number, below: number): number {
+  return ackTimeoutMs + below * Math.min(5_000, ackTimeoutMs / 4)
+}
+/** A writer looks this often for a datanode that restarts. */
+export const restartProbeMs = 250
+/** A copy that a pipeline waits for is given up after this long: a block of 128 MiB at less than 500 KiB a second. */
+export const replacementCopyMs = 5 * 60_000
 /** A pipeline without packets hears a heartbeat this often, so that no datanode takes the writer for dead. */
 export const pipelineHeartbeatMs = 30_000
 /** How long a writer asks again for a new block, or for the closing of its file, while replicas are still being reported. */

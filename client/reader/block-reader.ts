@@ -6,7 +6,7 @@ import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.t
 import type { Env } from '../../common/env.ts'
 import { readRoundsMax } from '../../common/limits.ts'
 import type { LocatedBlock, NamenodePort, ReplicaLocation } from '../../proto/ports.ts'
-import type { DatanodeSource } from '../writer/block-writer.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import type { LocalReplicas } from './local-replicas.ts'
 import type { LocatedFile } from './located-file.ts'
 import { readRemote } from './remote-replica.ts'

@@ -3,9 +3,9 @@ import { must } from '../../common/assert.ts'
 import { QuarryError, isQuarryError } from '../../common/errors.ts'
 import { locatedBlocksPrefetch } from '../../common/limits.ts'
 import type { LocatedBlock, LocatedBlocks, NamenodePort } from '../../proto/ports.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import { fileInfoOf } from '../file-info.ts'
 import type { FileInfo } from '../types.ts'
-import type { DatanodeSource } from '../writer/block-writer.ts'
 
 export class LocatedFile {
   readonly info: FileInfo

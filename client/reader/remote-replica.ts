@@ -3,8 +3,8 @@ import { must } from '../../common/assert.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { Env } from '../../common/env.ts'
 import type { Block, ReplicaLocation } from '../../proto/ports.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import { checksumBytes, firstMismatch } from '../chunk-check.ts'
-import type { DatanodeSource } from '../writer/block-writer.ts'
 
 /** A datanode that sends nothing for this long is given up (HDFS: dfs.client.socket-timeout). */
 const silenceMs = 60_000

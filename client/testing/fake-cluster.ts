@@ -23,8 +23,7 @@ import type {
   WriteHeader,
   WriteReply,
 } from '../../proto/ports.ts'
-import type { DatanodeClient, WriteStream } from '../../proto/transport/datanode-client.ts'
-import type { DatanodeSource } from '../writer/block-writer.ts'
+import type { DatanodeClient, DatanodeSource, WriteStream } from '../../proto/transport/datanode-client.ts'
 
 export interface Replica {
   genstamp: number
@@ -42,6 +41,21 @@ export interface Faults {
   dieAfterPackets?: number
   /** Dies after sending this many bytes of a read. */
   dieAfterReadBytes?: number
+  /** Says nothing more to a reader after this many bytes. */
+  stallAfterReadBytes?: number
+  /** Says that it restarts when this many more packets have arrived, and is away for as many probes as `restartProbes`. */
+  restartAfterPackets?: number
+  restartProbes?: number
+  /** Finds a packet damaged when this many more have arrived. */
+  corruptAfterPackets?: number
+  /** Neither answers nor passes anything on when this many more packets have arrived. */
+  stallAfterPackets?: number
+  /** Neither answers a set-up. */
+  stallSetup?: boolean
+  /** How long it takes to write a packet. */
+  tookMs?: number
+  /** A copy to it fails. */
+  refuseCopies?: boolean
 }
 
 export class FakeDatanode {
@@ -49,6 +63,7 @@ export class FakeDatanode {
   readonly replicas = new Map<number, Replica>()
   faults: Faults = {}
   alive = true
+  restarting = false
 
   constructor(index: number) {
     this.id = {
@@ -299,6 +314,14 @@ export class FakeCluster implements DatanodeSource {
     return {}
   }
 
+  protected on_additionalDatanode({ fileId, existing, excluded }: { fileId: number; existing: string[]; excluded: string[] }): object {
+    const file = this.#byId(fileId)
+    const found = this.datanodes.find((node) => node.alive && ![...existing, ...excluded].includes(node.id.uuid))
+    if (!found) throw new QuarryError('NO_TARGETS', 'no datanode is left')
+    const located = this.#located(file, file.blocks.length - 1)
+    return { block: { ...located, locations: [...existing, found.id.uuid].map((uuid) => this.#location(uuid)) }, poolId: 'BP-fake' }
+  }
+
   protected on_updateBlockForPipeline({ block }: { block: Block }): object {
     return { block: { block: { ...block, genstamp: this.#nextGenstamp++ } } }
   }
@@ -397,11 +420,7 @@ export class FakeCluster implements DatanodeSource {
 
   #located(file: FakeFile, index: number): LocatedBlock {
     const { block, nodes } = file.blocks[index]!
-    const locations: ReplicaLocation[] = nodes.map((uuid) => ({
-      datanode: this.node(uuid).id,
-      storageUuid: `s-${uuid}`,
-      storageType: StorageType.STORAGE_DISK,
-    }))
+    const locations = nodes.map((uuid) => this.#location(uuid))
     return {
       block: { ...block },
       offset: file.blocks.slice(0, index).reduce((sum, one) => sum + one.block.length, 0),
@@ -412,10 +431,19 @@ export class FakeCluster implements DatanodeSource {
     }
   }
 
+  #location(uuid: string): ReplicaLocation {
+    return { datanode: this.node(uuid).id, storageUuid: `s-${uuid}`, storageType: StorageType.STORAGE_DISK }
+  }
+
   // --- datanodes ----------------------------------------------------------------------------------------------------------
 
   #client(node: FakeDatanode): DatanodeClient {
     const replicaOf = (block: Init<Block> | null | undefined): Replica => {
+      if (node.restarting && (node.faults.restartProbes ?? 0) > 0) {
+        node.faults.restartProbes!--
+        throw new QuarryError('UNAVAILABLE', `${node.id.uuid} restarts`)
+      }
+      node.restarting = false
       if (!node.alive) throw new QuarryError('UNAVAILABLE', `${node.id.uuid} is down`)
       const replica = node.replicas.get(block?.blockId ?? 0)
       if (!replica) throw new QuarryError('REPLICA_NOT_FOUND', `${node.id.uuid} has no block ${block?.blockId}`)
@@ -443,7 +471,15 @@ export class FakeCluster implements DatanodeSource {
           md5: createHash('md5').update(checksums).digest(),
         }
       },
-      transferBlock: () => notHere(),
+      transferBlock: async ({ block, targets }) => {
+        const replica = replicaOf(block)
+        for (const target of targets ?? []) {
+          const to = this.node(must(target.datanode).uuid ?? '')
+          if (!to.alive || to.faults.refuseCopies) throw new QuarryError('PIPELINE_FAILED', `${to.id.uuid} takes no copy`)
+          to.replicas.set(block?.blockId ?? 0, { ...replica, bytes: Buffer.from(replica.bytes), checksums: Buffer.from(replica.checksums) })
+        }
+        return {}
+      },
       initReplicaRecovery: () => notHere(),
       finishReplicaRecovery: () => notHere(),
     }
@@ -452,23 +488,24 @@ export class FakeCluster implements DatanodeSource {
   #write(header: WriteHeader): WriteStream {
     const replies: WriteReply[] = []
     let wake: (() => void) | undefined
-    let over: 'ended' | 'broken' | undefined
+    let over: 'ended' | 'broken' | 'silent' | undefined
     const push = (reply: Init<WriteReply>): void => {
       replies.push(reply as WriteReply)
       wake?.()
     }
     const end = (how: 'ended' | 'broken'): void => {
-      over ??= how
+      if (over === undefined || over === 'silent') over = how
       wake?.()
     }
     const target = must(header.block)
     const nodes = [this.#firstOf(header), ...header.targets.map((location) => this.node(must(location.datanode).uuid))]
     queueMicrotask(() => {
-      const bad = nodes.find((node) => !node.alive || node.faults.refuseSetup)
+      const bad = nodes.find((node) => !node.alive || node.restarting || node.faults.refuseSetup || node.faults.stallSetup)
+      if (bad?.faults.stallSetup) return
       if (bad)
         return push({
           setup: {
-            status: PipelineStatus.PIPELINE_ERROR,
+            status: bad.restarting ? PipelineStatus.PIPELINE_RESTARTING : PipelineStatus.PIPELINE_ERROR,
             firstBad: bad.id.uuid,
             error: { code: 'UNAVAILABLE', message: 'it refused', detailsJson: '' },
             storages: [],
@@ -485,19 +522,36 @@ export class FakeCluster implements DatanodeSource {
       await Promise.resolve()
       if (over) return
       const statuses: PipelineStatus[] = []
+      const bad = (status: PipelineStatus, message: string, seqno = arrived.seqno ?? 0): void => {
+        push({ ack: { seqno, statuses: [...statuses, status], message, tookMs: [] } })
+        end('ended')
+      }
       for (const node of nodes) {
+        if (node.faults.stallAfterPackets !== undefined && node.faults.stallAfterPackets-- <= 0) {
+          over = 'silent'
+          return
+        }
+        if (node.faults.corruptAfterPackets !== undefined && node.faults.corruptAfterPackets-- <= 0) {
+          delete node.faults.corruptAfterPackets
+          return bad(PipelineStatus.PIPELINE_ERROR_CHECKSUM, '')
+        }
+        if (node.faults.restartAfterPackets !== undefined && node.faults.restartAfterPackets-- <= 0) {
+          delete node.faults.restartAfterPackets
+          node.restarting = true
+          return bad(PipelineStatus.PIPELINE_RESTARTING, '', -2)
+        }
         if (node.faults.dieAfterPackets !== undefined && node.faults.dieAfterPackets-- <= 0) node.alive = false
         if (!node.alive) {
           // The first node is the one the client talks to: nobody is left to answer.
           if (node === nodes[0]) return end('broken')
           statuses.push(PipelineStatus.PIPELINE_ERROR)
-          push({ ack: { seqno: arrived.seqno ?? 0, statuses, message: `${node.id.uuid} is lost` } })
+          push({ ack: { seqno: arrived.seqno ?? 0, statuses, message: `${node.id.uuid} is lost`, tookMs: [] } })
           return end('ended')
         }
         this.#receive(must(node.replicas.get(target.blockId)), arrived)
         statuses.push(PipelineStatus.PIPELINE_SUCCESS)
       }
-      push({ ack: { seqno: arrived.seqno ?? 0, statuses, message: '' } })
+      push({ ack: { seqno: arrived.seqno ?? 0, statuses, message: '', tookMs: nodes.map((node) => node.faults.tookMs ?? 0) } })
     }
     return {
       send,

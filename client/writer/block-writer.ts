@@ -1,31 +1,44 @@
 // Carries out the effects of the pipeline machine (pipeline.ts) for one block: streams to datanodes, calls to the namenode,
 // time-outs. What happens there comes back to the machine as events.
-import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Env } from '../../common/env.ts'
-import { ackTimeoutMs, pipelineHeartbeatMs } from '../../common/limits.ts'
+import { pipelineHeartbeatMs, pipelinePatienceMs, replacementCopyMs, restartProbeMs } from '../../common/limits.ts'
 import { must } from '../../common/assert.ts'
-import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
-import type { Block, ChecksumSpec, DatanodeId, Init, LocatedBlock, NamenodePort, Packet, ReplicaLocation } from '../../proto/ports.ts'
-import type { DatanodeClient, WriteStream } from '../../proto/transport/datanode-client.ts'
+import { PipelineStatus, ReplicaState, WriteStage } from '../../proto/ports.ts'
+import type {
+  Block,
+  ChecksumSpec,
+  DatanodeId,
+  Init,
+  LocatedBlock,
+  NamenodePort,
+  Packet,
+  PacketAck,
+  ReplicaLocation,
+  SetupReply,
+} from '../../proto/ports.ts'
+import type { DatanodeClient, DatanodeSource, WriteStream } from '../../proto/transport/datanode-client.ts'
+import type { DataOptions } from '../data-options.ts'
 import { callPatiently } from '../patience.ts'
 import type { BlockPacket } from './packet-builder.ts'
-import { appendPipeline, createPipeline, isLive, step } from './pipeline.ts'
-import type { PipelineEffect, PipelineEvent, PipelineState, Stage, Step } from './pipeline.ts'
-
-/** The part of DatanodeClients that writers and readers use. */
-export interface DatanodeSource {
-  get(node: Pick<DatanodeId, 'ip' | 'grpcPort'>): DatanodeClient
-}
+import { appendPipeline, createPipeline, step } from './pipeline.ts'
+import { isLive } from './pipeline-state.ts'
+import type { PipelineEffect, PipelineEvent, PipelineRules, PipelineState, Stage, Step } from './pipeline-state.ts'
+import { SlowNodes } from './slow-nodes.ts'
 
 export interface BlockWriterDeps {
   readonly namenode: NamenodePort
   readonly datanodes: DatanodeSource
   readonly env: Env
+  readonly options: DataOptions
   readonly holder: string
+  readonly file: { readonly path: string; readonly fileId: number; readonly replication: number }
   readonly checksum: ChecksumSpec
   readonly blockSize: number
   /** Nobody reads these bytes any more. */
   readonly release: (data: Uint8Array) => void
+  /** A datanode that later blocks of the file do without. */
+  readonly exclude: (node: string) => void
 }
 
 const stages: Record<Stage, WriteStage> = {
@@ -41,41 +54,60 @@ interface Waiter {
   readonly resolve: () => void
 }
 
+/** Why a new block could not be placed. */
+export interface Unplaced {
+  readonly bad: string
+  readonly reason: string
+  /** The datanode is not broken, only busy. */
+  readonly overloaded: boolean
+}
+
 export class BlockWriter {
   readonly #deps: BlockWriterDeps
   readonly #blockId: number
   readonly #locations = new Map<string, ReplicaLocation>()
+  readonly #slow: SlowNodes
+  /** Aborted when the block is written or given up: nothing may be waited for any more. */
+  readonly #over = new AbortController()
   #state: PipelineState
   #stream: { readonly attempt: number; readonly stream: WriteStream } | undefined
   #waiters: Waiter[] = []
   #stopTimer: (() => void) | undefined
+  /** When the pipeline began to owe an answer; undefined = it owes none. */
+  #owedSinceMs: number | undefined
+  #idleSinceMs: number
   /** Why the namenode refused, with its own code. */
   #refusal: QuarryError | undefined
+  #overloaded = false
 
   private constructor(deps: BlockWriterDeps, located: LocatedBlock, first: Step) {
     this.#deps = deps
     this.#blockId = must(located.block).blockId
+    this.#slow = new SlowNodes(deps.options.slowDatanodeMs)
+    this.#idleSinceMs = deps.env.clock.monotonicMs()
     for (const location of located.locations) this.#locations.set(must(location.datanode).uuid, location)
     this.#state = first.state
     this.#carryOut(first.effects)
-    this.#watch()
+    this.#watch(false)
   }
 
   /** For a block that the namenode has just placed. */
   static create(deps: BlockWriterDeps, located: LocatedBlock): BlockWriter {
-    return new BlockWriter(deps, located, createPipeline(targetsOf(located), must(located.block).genstamp))
+    return new BlockWriter(deps, located, createPipeline(targetsOf(located), must(located.block).genstamp, rulesOf(deps)))
   }
 
   /** For the last, partial block of a file. */
   static append(deps: BlockWriterDeps, located: LocatedBlock): BlockWriter {
     const { genstamp, length } = must(located.block)
-    return new BlockWriter(deps, located, appendPipeline(targetsOf(located), genstamp, length))
+    return new BlockWriter(deps, located, appendPipeline(targetsOf(located), genstamp, length, rulesOf(deps)))
   }
 
   /** Undefined when the pipeline stands; else what was in the way of a new block, and nothing was written. */
-  async placed(): Promise<{ readonly bad: string; readonly reason: string } | undefined> {
+  async placed(): Promise<Unplaced | undefined> {
     await this.#until((state) => state.kind === 'streaming' || state.kind === 'unplaced')
-    return this.#state.kind === 'unplaced' ? this.#state : undefined
+    if (this.#state.kind !== 'unplaced') return undefined
+    const { bad, reason } = this.#state
+    return { bad, reason, overloaded: this.#overloaded }
   }
 
   /** Waits until the window has room, then takes the packet over. */
@@ -84,8 +116,9 @@ export class BlockWriter {
     this.#dispatch({ kind: 'packet', packet, sync: options.sync ?? false })
   }
 
-  /** Resolves when every datanode has acknowledged everything sent so far. */
+  /** Resolves when every datanode has acknowledged everything sent so far: readers are promised it. */
   async flushed(): Promise<void> {
+    this.#dispatch({ kind: 'flush' })
     await this.#until((state) => isLive(state) && state.queue.length === 0)
   }
 
@@ -135,28 +168,60 @@ export class BlockWriter {
   #dispatch(event: PipelineEvent): void {
     const next = step(this.#state, event)
     this.#state = next.state
+    if (!isLive(next.state)) this.#over.abort()
     this.#carryOut(next.effects)
     const due = this.#waiters.filter((waiter) => waiter.done(this.#state))
     if (due.length > 0) {
       this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter))
       for (const waiter of due) waiter.resolve()
     }
-    this.#watch()
+    this.#watch(event.kind === 'acked' || event.kind === 'connected' || event.kind === 'stamped')
   }
 
   /** A pipeline that owes an answer is given up after a while; one that has nothing to do is told that its writer lives. */
-  #watch(): void {
-    this.#stopTimer?.()
-    this.#stopTimer = undefined
+  #watch(answered: boolean): void {
     const state = this.#state
-    if (state.kind !== 'connecting' && state.kind !== 'streaming') return
-    const owes = state.kind === 'connecting' || state.sent > 0
-    this.#stopTimer = this.#deps.env.clock.after(owes ? ackTimeoutMs : pipelineHeartbeatMs, () => {
-      if (owes)
-        return this.#dispatch({ kind: 'lost', attempt: state.attempt, node: undefined, reason: `no answer for ${ackTimeoutMs / 1000} s` })
-      this.#post(state.attempt, { seqno: heartbeatSeqno, offset: 0, checksums: nothing, data: nothing, last: false, sync: false })
-      this.#watch()
+    if (!isLive(state)) {
+      this.#stopTimer?.()
+      this.#stopTimer = undefined
+      return
+    }
+    const nowMs = this.#deps.env.clock.monotonicMs()
+    const owes = state.kind === 'connecting' || (state.kind === 'streaming' && state.sent > 0)
+    if (!owes) {
+      if (this.#owedSinceMs !== undefined) this.#idleSinceMs = nowMs
+      this.#owedSinceMs = undefined
+    } else if (answered || this.#owedSinceMs === undefined) this.#owedSinceMs = nowMs
+    // One timer that finds out when it fires what it fires for: setting one anew for every packet costs more.
+    if (this.#stopTimer === undefined) this.#arm(Math.min(this.#patienceMs(), pipelineHeartbeatMs))
+  }
+
+  #arm(ms: number): void {
+    this.#stopTimer = this.#deps.env.clock.after(ms, () => {
+      this.#stopTimer = undefined
+      this.#look()
     })
+  }
+
+  #look(): void {
+    const state = this.#state
+    if (!isLive(state)) return
+    const nowMs = this.#deps.env.clock.monotonicMs()
+    if (this.#owedSinceMs !== undefined) {
+      const patienceMs = this.#patienceMs()
+      const leftMs = this.#owedSinceMs + patienceMs - nowMs
+      if (leftMs > 0) return this.#arm(Math.ceil(leftMs))
+      return this.#dispatch({ kind: 'lost', attempt: state.attempt, node: undefined, reason: `no answer for ${patienceMs / 1000} s` })
+    }
+    if (state.kind === 'streaming' && nowMs - this.#idleSinceMs >= pipelineHeartbeatMs) {
+      this.#idleSinceMs = nowMs
+      this.#post(state.attempt, { seqno: heartbeatSeqno, offset: 0, checksums: nothing, data: nothing, last: false, sync: false })
+    }
+    this.#arm(Math.min(this.#patienceMs(), pipelineHeartbeatMs))
+  }
+
+  #patienceMs(): number {
+    return pipelinePatienceMs(this.#deps.options.ackTimeoutMs, isLive(this.#state) ? this.#state.nodes.length : 0)
   }
 
   #carryOut(effects: readonly PipelineEffect[]): void {
@@ -175,8 +240,14 @@ export class BlockWriter {
         case 'finish':
           if (this.#stream?.attempt === effect.attempt) this.#stream.stream.end()
           break
+        case 'await':
+          void this.#awaitRestart(effect)
+          break
         case 'stamp':
           void this.#stamp(effect.attempt)
+          break
+        case 'replace':
+          void this.#replace(effect)
           break
         case 'update':
           void this.#update(effect)
@@ -208,6 +279,7 @@ export class BlockWriter {
       client: this.#deps.holder,
       blockSize: this.#deps.blockSize,
       targetStorages: storages.slice(1),
+      ackTimeoutMs: this.#deps.options.ackTimeoutMs,
     })
     this.#stream = { attempt, stream }
     void this.#follow(attempt, nodes, stream)
@@ -234,19 +306,88 @@ export class BlockWriter {
     try {
       for await (const { setup, ack } of stream.replies) {
         if (setup) {
-          if (setup.status !== PipelineStatus.PIPELINE_SUCCESS)
-            return lost(setup.firstBad || undefined, setup.error?.message || statusText(setup.status))
+          if (setup.status !== PipelineStatus.PIPELINE_SUCCESS) return this.#dispatch(this.#refusedSetup(attempt, setup))
           this.#dispatch({ kind: 'connected', attempt, storages: setup.storages })
-        } else if (ack && ack.seqno !== heartbeatSeqno) {
+        } else if (ack) {
           const bad = ack.statuses.findIndex((status) => status !== PipelineStatus.PIPELINE_SUCCESS)
-          if (bad >= 0) return lost(nodes[bad], ack.message || statusText(ack.statuses[bad]!))
-          this.#dispatch({ kind: 'acked', attempt, seqno: ack.seqno })
+          if (bad >= 0) return this.#dispatch(badNode(attempt, nodes[bad], ack.statuses[bad]!, ack.message))
+          if (ack.seqno === heartbeatSeqno) this.#dispatch({ kind: 'alive', attempt })
+          else this.#acked(attempt, nodes, ack)
         }
       }
       lost(undefined, 'it ended the stream')
     } catch (error) {
+      this.#overloaded ||= isQuarryError(error, 'OVERLOADED')
       lost(undefined, toQuarryError(error).message)
     }
+  }
+
+  #refusedSetup(attempt: number, { status, firstBad, error }: SetupReply): PipelineEvent {
+    this.#overloaded ||= error?.code === 'OVERLOADED'
+    return badNode(attempt, firstBad || undefined, status, error?.message ?? '')
+  }
+
+  #acked(attempt: number, nodes: readonly string[], ack: PacketAck): void {
+    this.#dispatch({ kind: 'acked', attempt, seqno: ack.seqno })
+    const slow = ack.tookMs.length > 0 ? this.#slow.acknowledged(nodes, ack.tookMs) : undefined
+    if (slow === undefined) return
+    this.#deps.env.log.warn('pipeline.slow', { blockId: this.#blockId, datanode: slow.node, tookMs: slow.tookMs })
+    this.#deps.exclude(slow.node)
+    const reason = `it takes ${slow.tookMs} ms for a packet, while the others take at most ${slow.othersMs} ms (slow.datanode.threshold)`
+    this.#dispatch({ kind: 'lost', attempt, node: slow.node, reason })
+  }
+
+  /** Asks a datanode that restarts whether it is back, until it is or its time is over. */
+  async #awaitRestart({ attempt, node }: PipelineEffect & { kind: 'await' }): Promise<void> {
+    const { env, datanodes, namenode, options } = this.#deps
+    const lost = (reason: string): void => this.#dispatch({ kind: 'lost', attempt, node, reason })
+    env.log.info('pipeline.restart.awaited', { blockId: this.#blockId, datanode: node })
+    const giveUpAtMs = env.clock.monotonicMs() + options.datanodeRestartMs
+    for (;;) {
+      if (env.clock.monotonicMs() >= giveUpAtMs) return lost(`it did not come back within ${options.datanodeRestartMs / 1000} s`)
+      try {
+        await env.clock.sleep(restartProbeMs, this.#over.signal)
+        const datanode = must(must(this.#locations.get(node)).datanode)
+        const request = { poolId: namenode.poolId, block: this.block }
+        const { state } = await datanodes.get(datanode).replicaInfo(request, { signal: this.#over.signal, deadlineMs: restartAnswerMs })
+        if (state === ReplicaState.REPLICA_RWR) return lost('it restarted and did not keep the block open')
+        return this.#dispatch({ kind: 'returned', attempt })
+      } catch (error) {
+        if (this.#over.signal.aborted) return
+        if (isQuarryError(error, 'REPLICA_NOT_FOUND')) return lost(`it restarted: ${error.message}`)
+      }
+    }
+  }
+
+  /** Finds another datanode and has a survivor copy to it what was acknowledged. */
+  async #replace({ attempt, nodes, excluded, source }: PipelineEffect & { kind: 'replace' }): Promise<void> {
+    const { namenode, datanodes, env, file, holder } = this.#deps
+    const failed = (node: string | undefined, error: unknown): void => {
+      env.log.warn('pipeline.replacement.failed', { blockId: this.#blockId, datanode: node, source, reason: toQuarryError(error).message })
+      this.#dispatch({ kind: 'unjoined', attempt, node, reason: toQuarryError(error).message })
+    }
+    let found: ReplicaLocation | undefined
+    try {
+      const request = { path: file.path, fileId: file.fileId, holder, block: this.block, existing: nodes, excluded, wanted: 1 }
+      const { block } = await callPatiently(namenode, env, 'additionalDatanode', request)
+      found = block?.locations.find(({ datanode }) => datanode && !nodes.includes(datanode.uuid) && !excluded.includes(datanode.uuid))
+    } catch (error) {
+      return failed(undefined, error)
+    }
+    if (!found) return failed(undefined, new QuarryError('NO_TARGETS', 'the namenode knows no other datanode'))
+    const node = must(found.datanode).uuid
+    this.#locations.set(node, found)
+    try {
+      await datanodes
+        .get(must(must(this.#locations.get(source)).datanode))
+        .transferBlock(
+          { poolId: namenode.poolId, block: this.block, targets: [found], client: holder },
+          { signal: this.#over.signal, deadlineMs: replacementCopyMs },
+        )
+    } catch (error) {
+      return failed(node, error)
+    }
+    this.#dispatch({ kind: 'joined', attempt, node, storage: found.storageUuid })
   }
 
   async #stamp(attempt: number): Promise<void> {
@@ -255,6 +396,11 @@ export class BlockWriter {
         block: this.block,
         holder: this.#deps.holder,
       })
+      // A datanode that restarted may have another address.
+      for (const location of block?.locations ?? []) {
+        const uuid = location.datanode?.uuid ?? ''
+        if (this.#locations.has(uuid)) this.#locations.set(uuid, location)
+      }
       this.#dispatch({ kind: 'stamped', attempt, genstamp: must(block?.block).genstamp })
     } catch (error) {
       this.#refused(attempt, error)
@@ -287,6 +433,18 @@ export class BlockWriter {
 const nothing = new Uint8Array(0)
 /** Echoed by every datanode, acknowledges nothing. */
 const heartbeatSeqno = -1
+/** How long a datanode that restarts may take to say whether it is back. */
+const restartAnswerMs = 2_000
+
+function rulesOf({ file, options }: BlockWriterDeps): PipelineRules {
+  return { replication: file.replication, replacement: { mode: options.replaceDatanode, bestEffort: options.replaceDatanodeBestEffort } }
+}
+
+/** What a status that is not success says of a datanode. */
+function badNode(attempt: number, node: string | undefined, status: PipelineStatus, message: string): PipelineEvent {
+  if (status === PipelineStatus.PIPELINE_RESTARTING && node !== undefined) return { kind: 'restarting', attempt, node }
+  return { kind: 'lost', attempt, node, reason: message || statusText(status) }
+}
 
 function targetsOf(located: LocatedBlock): { node: string; storage: string }[] {
   return located.locations.map((location) => ({ node: must(location.datanode).uuid, storage: location.storageUuid }))

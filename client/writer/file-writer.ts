@@ -14,11 +14,13 @@ import {
 } from '../../common/limits.ts'
 import { ChecksumType } from '../../proto/ports.ts'
 import type { Block, ChecksumSpec, FileStatus, Init, LocatedBlock, Method, NamenodePort, ReplyOf, Request } from '../../proto/ports.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
+import type { DataOptions } from '../data-options.ts'
 import type { FileWriter } from '../types.ts'
 import type { LeaseRenewer } from '../lease-renewer.ts'
 import { callPatiently, patienceBackoff } from '../patience.ts'
 import { BlockWriter } from './block-writer.ts'
-import type { BlockWriterDeps, DatanodeSource } from './block-writer.ts'
+import type { BlockWriterDeps } from './block-writer.ts'
 import { PacketBuilder } from './packet-builder.ts'
 
 export interface WriterDeps {
@@ -26,12 +28,17 @@ export interface WriterDeps {
   readonly datanodes: DatanodeSource
   readonly env: Env
   readonly lease: LeaseRenewer
+  readonly options: DataOptions
 }
 
 export const defaultChecksum: ChecksumSpec = { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunkBytes }
 
 /** A writer in the middle of a file waits this long for datanodes that a namenode does not know yet after its restart. */
 const placementPatienceMs = 10_000
+
+/** A datanode that is only busy is tried again soon. */
+const excludedBusyMs = 5_000
+const overloadBackoff = { baseMs: 100, maxMs: 5_000 }
 
 type State =
   | { readonly kind: 'open' }
@@ -43,6 +50,7 @@ export class BlockFileWriter implements FileWriter {
   readonly path: string
   readonly #deps: WriterDeps
   readonly #fileId: number
+  readonly #replication: number
   readonly #blockSize: number
   readonly #checksum: ChecksumSpec
   readonly #builder: PacketBuilder
@@ -72,6 +80,7 @@ export class BlockFileWriter implements FileWriter {
     this.path = parts.path
     this.#deps = deps
     this.#fileId = parts.file.fileId
+    this.#replication = parts.file.replication
     this.#blockSize = parts.file.blockSize
     this.#checksum = parts.checksum ?? defaultChecksum
     const { bytesPerChunk } = this.#checksum
@@ -301,7 +310,8 @@ export class BlockFileWriter implements FileWriter {
       reasons.push(`${failure.bad}: ${failure.reason}`)
       env.log.warn('block.unplaced', { path: this.path, blockId: located.block?.blockId, ...failure })
       await this.#call('abandonBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, block: located.block })
-      this.#excluded.set(failure.bad, env.clock.monotonicMs() + excludedNodeMs)
+      if (failure.overloaded) await env.clock.sleep(backoffMs(attempt, overloadBackoff, env.random))
+      this.#excluded.set(failure.bad, env.clock.monotonicMs() + (failure.overloaded ? excludedBusyMs : excludedNodeMs))
     }
     throw new QuarryError(
       'PIPELINE_FAILED',
@@ -353,15 +363,18 @@ export class BlockFileWriter implements FileWriter {
   }
 
   #blockDeps(): BlockWriterDeps {
-    const { namenode, datanodes, env, lease } = this.#deps
+    const { namenode, datanodes, env, lease, options } = this.#deps
     return {
       namenode,
       datanodes,
       env,
+      options,
       holder: lease.holder,
+      file: { path: this.path, fileId: this.#fileId, replication: this.#replication },
       checksum: this.#checksum,
       blockSize: this.#blockSize,
       release: (data) => this.#builder.recycle(data),
+      exclude: (node) => this.#excluded.set(node, env.clock.monotonicMs() + excludedNodeMs),
     }
   }
 }

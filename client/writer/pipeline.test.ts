@@ -1,9 +1,11 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { appendPipeline, createPipeline, isLive, step } from './pipeline.ts'
-import type { PipelineEffect, PipelineEvent, PipelineState, Step } from './pipeline.ts'
+import { appendPipeline, createPipeline, step } from './pipeline.ts'
+import { isLive } from './pipeline-state.ts'
+import type { PipelineEffect, PipelineEvent, PipelineRules, PipelineState, Step } from './pipeline-state.ts'
 
 const targets = ['a', 'b', 'c'].map((node) => ({ node, storage: `s-${node}` }))
+/** A lost datanode is not replaced, as is the default for two of three. */
+const alone: PipelineRules = { replication: 3, replacement: { mode: 'never', bestEffort: true } }
 const bytes = (length: number): Uint8Array => new Uint8Array(length)
 
 /** Runs events one after another; answers the last state and every effect. */
@@ -25,7 +27,7 @@ const packet = (offset: number, length: number): PipelineEvent => ({
 })
 
 test('a block without trouble: set up, packets, the last packet only after all acks, sealed', () => {
-  const { state, effects } = run(createPipeline(targets, 1001), [
+  const { state, effects } = run(createPipeline(targets, 1001, alone), [
     { kind: 'connected', attempt: 1, storages: ['s-a', 's-b', 's-c'] },
     packet(0, 512),
     packet(512, 100),
@@ -45,7 +47,7 @@ test('a block without trouble: set up, packets, the last packet only after all a
 })
 
 test('the middle datanode is lost: the others go on under a new stamp and get every packet that was not acknowledged', () => {
-  const { state, effects } = run(createPipeline(targets, 1001), [
+  const { state, effects } = run(createPipeline(targets, 1001, alone), [
     { kind: 'connected', attempt: 1, storages: [] },
     packet(0, 512),
     packet(512, 512),
@@ -78,7 +80,7 @@ test('the middle datanode is lost: the others go on under a new stamp and get ev
 })
 
 test('a loss while the block closes is mended by a set-up that closes it', () => {
-  const { state, effects } = run(createPipeline(targets, 1001), [
+  const { state, effects } = run(createPipeline(targets, 1001, alone), [
     { kind: 'connected', attempt: 1, storages: [] },
     packet(0, 512),
     { kind: 'seal' },
@@ -99,7 +101,7 @@ test('a loss while the block closes is mended by a set-up that closes it', () =>
 })
 
 test('a loss while the namenode is told waits for its answer, so that the stamp is certain', () => {
-  const { state, effects } = run(createPipeline(targets, 1001), [
+  const { state, effects } = run(createPipeline(targets, 1001, alone), [
     { kind: 'connected', attempt: 1, storages: [] },
     packet(0, 512),
     { kind: 'lost', attempt: 1, node: 'a', reason: 'reset' },
@@ -114,12 +116,12 @@ test('a loss while the namenode is told waits for its answer, so that the stamp 
 })
 
 test('a new block whose pipeline cannot be set up is to be placed elsewhere', () => {
-  const { state } = run(createPipeline(targets, 1001), [{ kind: 'lost', attempt: 1, node: 'c', reason: 'disk full' }])
+  const { state } = run(createPipeline(targets, 1001, alone), [{ kind: 'lost', attempt: 1, node: 'c', reason: 'disk full' }])
   expect(state).toEqual({ kind: 'unplaced', bad: 'c', reason: 'disk full' })
 })
 
 test('an append asks for a stamp first, and when its set-up fails goes on without the bad datanode', () => {
-  const { state, effects } = run(appendPipeline(targets, 1001, 700), [
+  const { state, effects } = run(appendPipeline(targets, 1001, 700, alone), [
     { kind: 'stamped', attempt: 2, genstamp: 1005 },
     { kind: 'lost', attempt: 2, node: 'a', reason: 'gone' },
     { kind: 'stamped', attempt: 3, genstamp: 1006 },
@@ -131,7 +133,7 @@ test('an append asks for a stamp first, and when its set-up fails goes on withou
 })
 
 test('no datanode left: failed, with what happened to each', () => {
-  const { state } = run(createPipeline(targets.slice(0, 1), 1001), [
+  const { state } = run(createPipeline(targets.slice(0, 1), 1001, alone), [
     { kind: 'connected', attempt: 1, storages: [] },
     packet(0, 512),
     { kind: 'lost', attempt: 1, node: 'a', reason: 'disk full' },
@@ -141,7 +143,7 @@ test('no datanode left: failed, with what happened to each', () => {
 
 test('a packet that loses more than five pipelines fails the write', () => {
   const many = Array.from({ length: 9 }, (_, i) => ({ node: `n${i}`, storage: '' }))
-  let { state } = run(createPipeline(many, 1001), [{ kind: 'connected', attempt: 1, storages: [] }, packet(0, 512)])
+  let { state } = run(createPipeline(many, 1001, alone), [{ kind: 'connected', attempt: 1, storages: [] }, packet(0, 512)])
   for (let i = 0; i < 6 && isLive(state); i++) {
     state = run({ state, effects: [] }, [
       { kind: 'lost', attempt: state.attempt, node: undefined, reason: 'reset' },
@@ -154,7 +156,7 @@ test('a packet that loses more than five pipelines fails the write', () => {
 })
 
 test('events of an earlier attempt change nothing', () => {
-  const { state } = run(createPipeline(targets, 1001), [
+  const { state } = run(createPipeline(targets, 1001, alone), [
     { kind: 'connected', attempt: 1, storages: [] },
     packet(0, 512),
     { kind: 'lost', attempt: 1, node: 'b', reason: 'reset' },
@@ -168,155 +170,147 @@ test('events of an earlier attempt change nothing', () => {
   }
 })
 
-// --- any interleaving ------------------------------------------------------------------------------------------------------
+// --- replacement --------------------------------------------------------------------------------------------------------
 
-/** Replicas and a namenode that obey the effects as real ones would, in whatever order chance picks. */
-class World {
-  state: PipelineState
-  readonly replicas = new Map<string, { length: number; genstamp: number; final: boolean; alive: boolean }>()
-  /** What is on its way to the machine, in order for each source. */
-  streamEvents: PipelineEvent[] = []
-  namenodeEvents: PipelineEvent[] = []
-  toReplicas: (PipelineEffect & { kind: 'send' })[] = []
-  namenodeStamp = 1001
-  nextStamp = 1002
-  ackedPromise = 0
-  pipeline: { attempt: number; nodes: readonly string[] } | undefined
+const replacing = (mode: 'default' | 'always' | 'never', bestEffort = true): PipelineRules => ({
+  replication: 3,
+  replacement: { mode, bestEffort },
+})
 
-  constructor(names: readonly string[]) {
-    for (const name of names) this.replicas.set(name, { length: 0, genstamp: 0, final: false, alive: true })
-    const first = createPipeline(
-      names.map((node) => ({ node, storage: '' })),
-      this.namenodeStamp,
-    )
-    this.state = first.state
-    this.obey(first.effects)
+/** A pipeline of three that loses `b` with one packet under way, up to its new stamp. */
+const loseB = (rules: PipelineRules, before: PipelineEvent[] = []): { state: PipelineState; effects: PipelineEffect[] } =>
+  run(createPipeline(targets, 1001, rules), [
+    { kind: 'connected', attempt: 1, storages: [] },
+    packet(0, 512),
+    ...before,
+    { kind: 'lost', attempt: 1, node: 'b', reason: 'reset' },
+    { kind: 'stamped', attempt: 2, genstamp: 1002 },
+  ])
+
+test('DEFAULT goes on with two of three, and replaces when bytes were flushed', () => {
+  expect(loseB(replacing('default')).state.kind).toBe('connecting')
+  const { state, effects } = loseB(replacing('default'), [{ kind: 'flush' }])
+  expect(state.kind).toBe('replacing')
+  expect(effects.at(-1)).toEqual({ kind: 'replace', attempt: 2, nodes: ['a', 'c'], excluded: ['b'], source: 'a' })
+})
+
+test('NEVER does not replace though bytes were flushed, ALWAYS does though they were not', () => {
+  expect(loseB(replacing('never'), [{ kind: 'flush' }]).state.kind).toBe('connecting')
+  expect(loseB(replacing('always')).state.kind).toBe('replacing')
+})
+
+test('the pipeline is set up with the datanode that joined at its end, and the namenode told of all', () => {
+  const { state, effects } = run({ ...loseB(replacing('always')) }, [
+    { kind: 'joined', attempt: 2, node: 'd', storage: 's-d' },
+    { kind: 'connected', attempt: 2, storages: [] },
+    { kind: 'updated', attempt: 2 },
+  ])
+  expect(state).toMatchObject({ kind: 'streaming', nodes: ['a', 'c', 'd'], storages: ['s-a', 's-c', 's-d'], genstamp: 1002 })
+  expect(effects.find((effect) => effect.kind === 'update')).toMatchObject({ nodes: ['a', 'c', 'd'], length: 0 })
+})
+
+test('a datanode that cannot be given a copy is excluded and another tried, from another source; after three the survivors go on', () => {
+  let at = loseB(replacing('always'))
+  const sources: unknown[] = []
+  for (const node of ['d', 'e', 'f']) {
+    sources.push(at.effects.findLast((effect) => effect.kind === 'replace'))
+    at = run(at, [{ kind: 'unjoined', attempt: 2, node, reason: 'disk full' }])
   }
+  expect(sources).toMatchObject([
+    { source: 'a', excluded: ['b'] },
+    { source: 'c', excluded: ['b', 'd'] },
+    { source: 'a', excluded: ['b', 'd', 'e'] },
+  ])
+  expect(at.state).toMatchObject({ kind: 'connecting', nodes: ['a', 'c'] })
+})
 
-  dispatch(event: PipelineEvent): void {
-    const before = this.state
-    const next = step(this.state, event)
-    this.state = next.state
-    if (isLive(next.state)) {
-      expect(next.state.acked).toBeGreaterThanOrEqual(this.ackedPromise) // P1
-      this.ackedPromise = next.state.acked
-      let at = next.state.acked
-      for (const one of next.state.queue) {
-        expect(one.offset).toBeLessThanOrEqual(at) // P2
-        at = Math.max(at, one.offset + one.data.length)
-      }
-      if (isLive(before)) expect(next.state.attempt).toBeGreaterThanOrEqual(before.attempt)
-    }
-    this.obey(next.effects)
+test('best effort off: no other datanode fails the write, with what happened to each', () => {
+  const { state } = run(loseB(replacing('always', false)), [
+    { kind: 'unjoined', attempt: 2, node: 'd', reason: 'disk full' },
+    { kind: 'unjoined', attempt: 2, node: undefined, reason: 'no datanode is left' },
+  ])
+  expect(state).toMatchObject({
+    kind: 'failed',
+    reason:
+      'A lost datanode could not be replaced, and replace.datanode.best.effort is false: no datanode is left (b: reset; d: disk full)',
+  })
+})
+
+test('nobody is taken on for a block that only has to be closed', () => {
+  const { state } = run(createPipeline(targets, 1001, replacing('always')), [
+    { kind: 'connected', attempt: 1, storages: [] },
+    { kind: 'seal' },
+    { kind: 'lost', attempt: 1, node: 'b', reason: 'reset' },
+    { kind: 'stamped', attempt: 2, genstamp: 1002 },
+  ])
+  expect(state).toMatchObject({ kind: 'connecting', stage: 'close-recovery', nodes: ['a', 'c'] })
+})
+
+// --- restarts -----------------------------------------------------------------------------------------------------------
+
+const restartB: PipelineEvent[] = [
+  { kind: 'connected', attempt: 1, storages: [] },
+  packet(0, 512),
+  { kind: 'restarting', attempt: 1, node: 'b' },
+]
+
+test('a datanode that restarts is waited for and stays in the pipeline under the new stamp', () => {
+  const { state, effects } = run(createPipeline(targets, 1001, replacing('always')), [
+    ...restartB,
+    { kind: 'returned', attempt: 2 },
+    { kind: 'stamped', attempt: 3, genstamp: 1002 },
+    { kind: 'connected', attempt: 3, storages: [] },
+    { kind: 'updated', attempt: 3 },
+  ])
+  expect(state).toMatchObject({ kind: 'streaming', nodes: ['a', 'b', 'c'], lost: [], genstamp: 1002, sent: 1 })
+  expect(effects.map((effect) => effect.kind)).toEqual(['open', 'send', 'cancel', 'await', 'stamp', 'open', 'update', 'send'])
+})
+
+test('a datanode that does not come back in its time is lost like any other, in the same recovery', () => {
+  const { state } = run(createPipeline(targets, 1001, alone), [
+    ...restartB,
+    { kind: 'lost', attempt: 2, node: 'b', reason: 'it did not come back' },
+    { kind: 'stamped', attempt: 3, genstamp: 1002 },
+  ])
+  expect(state).toMatchObject({ kind: 'connecting', nodes: ['a', 'c'], recoveries: 1, stage: 'streaming-recovery' })
+})
+
+test('the only datanode restarts: the writer waits for it; its end is the end of the block', () => {
+  const single = (): Step => createPipeline(targets.slice(1, 2), 1001, alone)
+  expect(run(single(), [...restartB, { kind: 'returned', attempt: 2 }]).state).toMatchObject({ kind: 'stamping', nodes: ['b'] })
+  const { state } = run(single(), [...restartB, { kind: 'lost', attempt: 2, node: 'b', reason: 'it did not come back' }])
+  expect(state).toMatchObject({ kind: 'failed', reason: 'All datanodes of the pipeline are lost (b: it did not come back)' })
+})
+
+test('a datanode that restarts again and again for the same packet is too much at last', () => {
+  let at = run(createPipeline(targets, 1001, alone), [{ kind: 'connected', attempt: 1, storages: [] }, packet(0, 512)])
+  for (let i = 0; i < 6 && isLive(at.state); i++) {
+    const { attempt } = at.state
+    at = run(at, [
+      { kind: 'restarting', attempt, node: 'b' },
+      { kind: 'returned', attempt: attempt + 1 },
+      { kind: 'stamped', attempt: attempt + 2, genstamp: 1002 + i },
+      { kind: 'connected', attempt: attempt + 2, storages: [] },
+      { kind: 'updated', attempt: attempt + 2 },
+    ])
   }
+  expect(at.state).toMatchObject({ kind: 'failed', reason: 'Packet 0 lost 6 pipelines in a row (b: it restarts)' })
+})
 
-  obey(effects: readonly PipelineEffect[]): void {
-    for (const effect of effects) {
-      if (effect.kind === 'open') this.setUp(effect)
-      else if (effect.kind === 'send') this.toReplicas.push(effect)
-      else if (effect.kind === 'stamp') this.namenodeEvents.push({ kind: 'stamped', attempt: effect.attempt, genstamp: this.nextStamp++ })
-      else if (effect.kind === 'update') {
-        expect(effect.genstamp).toBe(this.namenodeStamp)
-        this.namenodeStamp = effect.newGenstamp
-        this.namenodeEvents.push({ kind: 'updated', attempt: effect.attempt })
-      } else if (effect.kind === 'cancel' && this.pipeline?.attempt === effect.attempt) {
-        this.pipeline = undefined
-        this.toReplicas = []
-      }
-    }
-  }
-
-  setUp(effect: PipelineEffect & { kind: 'open' }): void {
-    this.streamEvents = []
-    const dead = effect.nodes.find((node) => !this.replicas.get(node)!.alive)
-    if (dead) return void this.streamEvents.push({ kind: 'lost', attempt: effect.attempt, node: dead, reason: 'down' })
-    for (const node of effect.nodes) {
-      const replica = this.replicas.get(node)!
-      if (effect.stage !== 'create') {
-        expect(replica.length).toBeGreaterThanOrEqual(effect.minBytes)
-        if (effect.stage === 'streaming-recovery') expect([replica.final, replica.length <= effect.maxBytes]).toEqual([false, true])
-        if (effect.stage === 'close-recovery') {
-          expect(replica.length).toBe(effect.minBytes)
-          replica.final = true
-        }
-      }
-      replica.genstamp = effect.newGenstamp
-    }
-    this.pipeline = { attempt: effect.attempt, nodes: effect.nodes }
-    this.streamEvents.push({ kind: 'connected', attempt: effect.attempt, storages: [] })
-  }
-
-  /** One packet passes down the pipeline; it may stop at a datanode that is dead. */
-  deliver(): void {
-    const next = this.toReplicas.shift()
-    if (!next || this.pipeline?.attempt !== next.attempt) return
-    for (const node of this.pipeline.nodes) {
-      const replica = this.replicas.get(node)!
-      if (!replica.alive) {
-        this.streamEvents.push({ kind: 'lost', attempt: next.attempt, node, reason: 'down' })
-        this.pipeline = undefined
-        return
-      }
-      if (next.packet.last) replica.final = true
-      else {
-        expect(next.packet.offset).toBeLessThanOrEqual(replica.length)
-        replica.length = Math.max(replica.length, next.packet.offset + next.packet.data.length)
-      }
-    }
-    this.streamEvents.push({ kind: 'acked', attempt: next.attempt, seqno: next.packet.seqno })
-  }
-
-  /** Lets everything that is under way arrive. */
-  settle(): void {
-    for (let i = 0; i < 500 && isLive(this.state); i++) {
-      const event = this.streamEvents.shift() ?? this.namenodeEvents.shift()
-      if (event) this.dispatch(event)
-      else this.deliver()
-    }
-  }
-}
-
-test('any interleaving of packets, acks and failures ends sealed with every byte on every survivor, or failed', () => {
-  const move = fc.oneof(
-    { weight: 5, arbitrary: fc.constant('packet' as const) },
-    { weight: 6, arbitrary: fc.constant('deliver' as const) },
-    { weight: 6, arbitrary: fc.constant('stream' as const) },
-    { weight: 4, arbitrary: fc.constant('namenode' as const) },
-    { weight: 1, arbitrary: fc.record({ kill: fc.nat(3) }) },
-    { weight: 1, arbitrary: fc.constant('flap' as const) },
-  )
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 4 }), fc.array(move, { maxLength: 80 }), (nodes, moves) => {
-      const world = new World(Array.from({ length: nodes }, (_, i) => `n${i}`))
-      let written = 0
-      for (const one of moves) {
-        if (!isLive(world.state)) break
-        if (one === 'packet' && world.state.kind !== 'connecting' && world.state.queue.length < 8) {
-          const from = Math.max(0, written - (written % 512))
-          world.dispatch({ kind: 'packet', packet: { offset: from, data: bytes(written - from + 300), checksums: bytes(4) }, sync: false })
-          written += 300
-        } else if (one === 'deliver') world.deliver()
-        else if (one === 'stream' && world.streamEvents.length > 0) world.dispatch(world.streamEvents.shift()!)
-        else if (one === 'namenode' && world.namenodeEvents.length > 0) world.dispatch(world.namenodeEvents.shift()!)
-        else if (one === 'flap' && world.pipeline)
-          world.streamEvents.push({ kind: 'lost', attempt: world.pipeline.attempt, node: undefined, reason: 'reset' })
-        else if (typeof one === 'object') {
-          const replica = world.replicas.get(`n${one.kill}`)
-          if (replica) replica.alive = false
-        }
-      }
-      if (isLive(world.state)) world.dispatch({ kind: 'seal' })
-      world.settle()
-      const { state } = world
-      expect(['sealed', 'failed', 'unplaced']).toContain(state.kind)
-      if (state.kind !== 'sealed') return
-      expect(state.length).toBe(written)
-      expect(state.genstamp).toBe(world.namenodeStamp)
-      const holders = [...world.replicas.values()].filter(
-        (replica) => replica.final && replica.length === written && replica.genstamp === state.genstamp,
-      )
-      expect(holders.length).toBeGreaterThan(0)
-    }),
-    { numRuns: 2000 },
-  )
+test('what was acknowledged, or echoed while idle, ends the count of recoveries', () => {
+  const { state } = run(loseB(alone), [
+    { kind: 'connected', attempt: 2, storages: [] },
+    { kind: 'updated', attempt: 2 },
+  ])
+  expect(state).toMatchObject({ recoveries: 1 })
+  const acked = run({ state, effects: [] }, [{ kind: 'acked', attempt: 2, seqno: 0 }]).state
+  expect(acked).toMatchObject({ recoveries: 0 })
+  const idle = run({ state: acked, effects: [] }, [
+    { kind: 'lost', attempt: 2, node: 'a', reason: 'reset' },
+    { kind: 'stamped', attempt: 3, genstamp: 1003 },
+    { kind: 'connected', attempt: 3, storages: [] },
+    { kind: 'updated', attempt: 3 },
+  ]).state
+  expect(idle).toMatchObject({ recoveries: 1 })
+  expect(step(idle, { kind: 'alive', attempt: 3 }).state).toMatchObject({ recoveries: 0 })
 })

@@ -68,6 +68,12 @@ export interface DatanodeClient {
   finishReplicaRecovery(request: Init<FinishReplicaRecoveryRequest>, options?: DatanodeCallOptions): Promise<FinishReplicaRecoveryReply>
 }
 
+/** The datanodes that somebody may talk to: DatanodeClients, or those of a test or a simulation. */
+export interface DatanodeSource {
+  /** Throws CLOSED when the connections are closed. */
+  get(node: Pick<DatanodeId, 'ip' | 'grpcPort'>): DatanodeClient
+}
+
 const unaryDeadlineMs = 60_000
 const identity = (bytes: Buffer): Buffer => bytes
 
@@ -100,7 +106,7 @@ export interface DatanodeTransport {
 }
 
 /** The datanodes this process talks to; connections are made when first used. */
-export class DatanodeClients {
+export class DatanodeClients implements DatanodeSource {
   readonly #clients = new Map<string, RemoteDatanode>()
   readonly #connect: (address: string) => DatanodeTransport
   #closed = false
