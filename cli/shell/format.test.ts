@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { humanSize, javaDate, percent, printable, table, utcSecond } from './format.ts'
-import { javaFloat } from './fsck.ts'
+import { humanSize, javaDate, percent, printable, table, utcSecond, javaFloat } from './format.ts'
 import { relativeTo } from './shell.ts'
 
 test.each([

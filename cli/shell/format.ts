@@ -27,6 +27,16 @@ export function percent(share: number, decimals: number): string {
   return `${Number.isNaN(share) ? 'NaN' : (share * 100).toFixed(decimals)}%`
 }
 
+/** As Java prints a float: the fewest digits that tell it from its neighbours, and at least one behind the point. */
+export function javaFloat(value: number): string {
+  const wanted = Math.fround(value)
+  for (let digits = 1; digits < 10; digits++) {
+    const text = String(Number(wanted.toPrecision(digits)))
+    if (Math.fround(Number(text)) === wanted) return text.includes('.') ? text : `${text}.0`
+  }
+  return String(wanted)
+}
+
 const two = (value: number): string => String(value).padStart(2, '0')
 
 /** Local time, `yyyy-MM-dd HH:mm`. */
