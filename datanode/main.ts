@@ -4,23 +4,20 @@ import { join } from 'node:path'
 import { Closer } from '../common/closer.ts'
 import { isLoopback, parseNamenodeUri } from '../common/config.ts'
 import type { Env } from '../common/env.ts'
-import { QuarryError, toQuarryError } from '../common/errors.ts'
+import { QuarryError } from '../common/errors.ts'
 import { hostId } from '../common/host-id.ts'
 import type { Settings } from '../common/options.ts'
 import type { serviceDefinition } from '../proto/codec.ts'
 import type { Init, DatanodeId, LocalReplicas } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
-import { DatanodeService } from './service/datanode-service.ts'
+import { assembleDatanode } from './assembly.ts'
 import { serveHttp } from './service/http.ts'
 import { CheckedReplicas } from './service/local-replicas.ts'
-import { DatanodeMetrics, metricsText } from './service/metrics.ts'
+import { metricsText } from './service/metrics.ts'
 import { RealDisk } from './store/real-disk.ts'
 import { ReplicaStore } from './store/replica-store.ts'
-import { recoverBlock } from './workers/block-recovery.ts'
-import { Deletions } from './workers/deletions.ts'
-import { NamenodeSession } from './workers/namenode-session.ts'
-import { Transfers } from './workers/transfers.ts'
+import type { NamenodeSession } from './workers/namenode-session.ts'
 
 export { verifyMetaFile } from './store/verify-meta.ts'
 
@@ -50,7 +47,6 @@ export interface RunningDatanode {
   close(): Promise<void>
 }
 
-const softwareVersion = '0.1.0'
 /** startDatanode waits this long for the first answer of the namenode; after that the node runs and keeps trying. */
 const firstAnswerMs = 3_000
 /** Streams are looked at this often while draining. */
@@ -72,23 +68,10 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
     })
     closer.use(store)
     const clients = closer.use(new DatanodeClients())
-    const metrics = new DatanodeMetrics()
     const server = createGrpcServer()
-    // Set once the ports are known; nothing is reported before.
-    const later: { session?: NamenodeSession } = {}
-    const reportBad: NamenodeSession['reportBad'] = (...bad) => later.session?.reportBad(...bad)
-    const transfers = new Transfers({ env, store, clients, metrics, reportBad })
-    const deletions = new Deletions({ env, store, metrics })
+    const core = assembleDatanode({ settings, env, store, clients })
+    const { metrics, deletions, service, reportBad } = core
     closer.use(deletions)
-    const service = new DatanodeService({
-      env,
-      store,
-      clients,
-      transfers,
-      metrics,
-      streamsMax: settings['datanode.streams.max'],
-      localReads: settings['local.reads'],
-    })
     service.addTo(server)
     for (const extra of options.services?.(new CheckedReplicas({ clock: env.clock, store, reportBad })) ?? []) {
       closer.use(extra)
@@ -100,15 +83,15 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
     const address = settings['advertise'] || host
     const http = await serveHttp(host, settings['http.port'], {
       health: () => ({
-        ok: later.session?.state === 'registered',
-        reason: `not registered with the namenode (${later.session?.state ?? 'starting'})`,
+        ok: core.session?.state === 'registered',
+        reason: `not registered with the namenode (${core.session?.state ?? 'starting'})`,
       }),
       status: () => ({
         uuid: store.datanodeUuid,
         clusterId: store.clusterId,
         poolId: store.poolId,
         namenode: settings['namenode'],
-        session: later.session?.state ?? 'starting',
+        session: core.session?.state ?? 'starting',
         grpc: `${address}:${port}`,
         rack: settings['rack'],
         blocks: store.size,
@@ -126,29 +109,12 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
     })
     closer.use(http)
     const namenode = parseNamenodeUri(settings['namenode'])
-    const session = new NamenodeSession({
-      env,
-      store,
-      metrics,
-      softwareVersion,
-      namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
-      datanode: datanodeId(store, settings, { address, port: settings['advertise.port'] || port, httpPort: http.port }),
-      heartbeatMs: settings['heartbeat.interval'],
-      reportMs: settings['block.report.interval'],
-      commands: {
-        replicate: (command) => {
-          const block = command.block!
-          transfers
-            .copy(block, command.targets)
-            .catch((error: unknown) => env.log.warn('replicate.failed', { blockId: block.blockId, message: toQuarryError(error).message }))
-        },
-        invalidate: (blocks) => deletions.add(blocks),
-        recover: (command) =>
-          void recoverBlock({ env, clients, poolId: () => store.poolId, send: (message) => later.session?.send(message) }, command),
-      },
-    })
-    later.session = closer.use(session)
-    session.start()
+    const session = closer.use(
+      core.startSession({
+        namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
+        datanode: datanodeId(store, settings, { address, port: settings['advertise.port'] || port, httpPort: http.port }),
+      }),
+    )
     await firstAnswer(session, env)
     session.onRefused((error) => {
       if (options.onRefused) options.onRefused(error)
