@@ -1,8 +1,8 @@
 // The text of dfsadmin -report.
 import type { FileSystem } from '../../client/index.ts'
+import { nodeName, nodeState } from '../nodes/node.ts'
+import type { Datanode, NodeState } from '../nodes/node.ts'
 import { humanSize, javaDate, percent } from './format.ts'
-
-type Datanode = Awaited<ReturnType<FileSystem['datanodes']>>[number]
 
 const defaultRack = '/default-rack'
 
@@ -12,7 +12,7 @@ const size = (bytes: number): string => `${bytes} (${humanSize(bytes, 2, 'B')})`
 interface Section {
   readonly flag: string
   readonly title: string
-  readonly filter: 'live' | 'dead' | 'decommissioning' | 'entering-maintenance' | 'in-maintenance'
+  readonly filter: 'live' | 'dead' | 'decommissioning' | 'entering-maintenance' | 'in-maintenance' | 'slow'
 }
 
 const sections: readonly Section[] = [
@@ -21,7 +21,16 @@ const sections: readonly Section[] = [
   { flag: '-decommissioning', title: 'Decommissioning datanodes', filter: 'decommissioning' },
   { flag: '-enteringmaintenance', title: 'Entering maintenance datanodes', filter: 'entering-maintenance' },
   { flag: '-inmaintenance', title: 'In maintenance datanodes', filter: 'in-maintenance' },
+  { flag: '-slownodes', title: 'Slow datanodes', filter: 'slow' },
 ]
+
+const statusTexts: Readonly<Record<NodeState, string>> = {
+  'in-service': 'Normal',
+  'decommissioning': 'Decommission in progress',
+  'decommissioned': 'Decommissioned',
+  'entering-maintenance': 'Entering maintenance',
+  'in-maintenance': 'In maintenance',
+}
 
 export async function writeReport(fs: FileSystem, flags: ReadonlySet<string>): Promise<string> {
   const stats = await fs.namenode.call('getFsStats', {})
@@ -54,7 +63,7 @@ export async function writeReport(fs: FileSystem, flags: ReadonlySet<string>): P
   let text = lines.map((line) => `${line}\n`).join('')
   for (const section of sections) {
     if (!all && !flags.has(section.flag)) continue
-    const nodes = await fs.datanodes(section.filter)
+    const nodes = section.filter === 'slow' ? (await fs.datanodes('all')).filter((node) => node.slow) : await fs.datanodes(section.filter)
     if (nodes.length === 0 && all) continue
     text += `${section.title} (${nodes.length}):\n\n${nodes.map((node) => `${describe(node)}\n\n`).join('')}`
   }
@@ -63,13 +72,13 @@ export async function writeReport(fs: FileSystem, flags: ReadonlySet<string>): P
 
 function describe(node: Datanode): string {
   const id = node.datanode
-  const port = id?.transferPort || id?.grpcPort || 0
+  const state = nodeState(node)
   const share = (bytes: number): string => percent(node.capacity === 0 ? 0 : bytes / node.capacity, 2)
   const lines = [
-    `Name: ${id?.ip}:${port} (${id?.hostname})`,
+    `Name: ${nodeName(node)} (${id?.hostname})`,
     `Hostname: ${id?.hostname}`,
     ...(id?.rack && id.rack !== defaultRack ? [`Rack: ${id.rack}`] : []),
-    `Decommission Status : ${node.adminState === 'In Service' || node.adminState === '' ? 'Normal' : node.adminState}`,
+    `Decommission Status : ${statusTexts[state]}`,
     `Configured Capacity: ${size(node.capacity)}`,
     `DFS Used: ${size(node.dfsUsed)}`,
     `Non DFS Used: ${size(node.nonDfsUsed)}`,
@@ -86,6 +95,13 @@ function describe(node: Datanode): string {
     `Last contact: ${javaDate(node.lastContactMs)}`,
     `Last Block Report: ${node.lastBlockReportMs === 0 ? 'Never' : javaDate(node.lastBlockReportMs)}`,
     `Num of Blocks: ${node.blocks}`,
+    // What Hadoop shows on its web pages only; no line where there is nothing to say.
+    ...(state === 'decommissioning' || state === 'entering-maintenance'
+      ? [`Blocks to copy before it may leave: ${node.blocksToLeave}`]
+      : []),
+    ...(node.maintenanceUntilMs > 0 ? [`In maintenance until: ${javaDate(node.maintenanceUntilMs)}`] : []),
+    ...(node.failedVolumes > 0 ? [`Failed volumes: ${node.failedVolumes}`] : []),
+    ...(node.slow ? [`Slow: its neighbours report a latency of ${node.slowLatencyMs} ms`] : []),
   ]
   return lines.map((line) => `${line}\n`).join('')
 }

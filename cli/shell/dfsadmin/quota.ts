@@ -1,0 +1,52 @@
+// Quotas of names and of space.
+import type { FileSystem } from '../../../client/index.ts'
+import { isQuarryError } from '../../../common/errors.ts'
+import { checkCount } from '../command-format.ts'
+import { UsageError } from '../errors.ts'
+import type { AdminOptions } from './verb.ts'
+
+/** Hadoop has quotas by kind of storage; these are its words for what a quota may be. */
+const prefixes = 'kmgtpe'
+/** Hadoop's largest long, which it names where a quota is left as it is. */
+const leaveText = '9223372036854775807'
+
+type QuotaVerb = 'setQuota' | 'clrQuota' | 'setSpaceQuota' | 'clrSpaceQuota'
+
+export async function changeQuota(verb: QuotaVerb, args: readonly string[], options: AdminOptions, min: number): Promise<number> {
+  checkCount(args.length, min, Number.MAX_SAFE_INTEGER)
+  if (args.includes('-storageType')) throw new UsageError('-storageType: quotas by storage type are not supported by Quarry')
+  const sets = verb.startsWith('set')
+  const paths = sets ? args.slice(1) : args
+  const amount = sets ? parseAmount(args[0] as string) : -1
+  const isNames = verb === 'setQuota' || verb === 'clrQuota'
+  if (sets && (amount < 0 || (isNames && amount === 0))) {
+    throw new UsageError(`Invalid values for quota : ${isNames ? `${amount} and ${leaveText}` : `${leaveText} and ${amount}`}`)
+  }
+  await using fs = await options.connect()
+  for (const path of paths) await setOne(fs, fs.resolve(path), isNames ? { names: amount } : { space: amount })
+  return 0
+}
+
+async function setOne(fs: FileSystem, path: string, quota: { names?: number; space?: number }): Promise<void> {
+  try {
+    await fs.setQuota(path, quota)
+  } catch (error) {
+    // Hadoop does not tell a file from nothing here.
+    if (isQuarryError(error, 'NOT_FOUND') || isQuarryError(error, 'NOT_A_DIRECTORY')) throw new Error(`Directory does not exist: ${path}`)
+    throw error
+  }
+}
+
+/** A whole number with one of Hadoop's binary prefixes: 1048576, 64k, 2G. */
+export function parseAmount(text: string): number {
+  const match = /^(-?\d+)([a-z]?)$/i.exec(text.trim())
+  const letter = text.trim().slice(-1)
+  const power = match?.[2] ? prefixes.indexOf(match[2].toLowerCase()) + 1 : 0
+  if (/[a-z]$/i.test(text.trim()) && !prefixes.includes(letter.toLowerCase())) {
+    throw new UsageError(`Invalid size prefix '${letter}' in '${text}'. Allowed prefixes are k, m, g, t, p, e(case insensitive)`)
+  }
+  if (!match) throw new UsageError(`For input string: "${text}"`)
+  const amount = Number(match[1]) * 1024 ** power
+  if (!Number.isSafeInteger(amount)) throw new UsageError(`${text} does not fit in a Long`)
+  return amount
+}
