@@ -121,6 +121,14 @@ export const options = {
     86_400_000,
     'A datanode silent for this long is dead: its blocks are copied elsewhere. HDFS waits 630 s.',
   ),
+  'gone.after': duration(
+    'namenode',
+    'ms',
+    10_000,
+    100,
+    86_400_000,
+    'A datanode whose connection broke without a goodbye, and that is not back after this long, is dead, too.',
+  ),
   'redundancy.interval': duration('namenode', 'ms', 1_000, 20, 3_600_000, 'How often missing copies are scheduled.'),
   'redundancy.streams.max': int('namenode', 4, 1, 100, 'Copies that one datanode sends at the same time.'),
   'redundancy.timeout': duration(

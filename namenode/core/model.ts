@@ -148,6 +148,8 @@ export interface ReportedReplica {
 export interface Placement {
   readonly targets: readonly ReplicaLocation[]
   readonly refused: readonly { readonly node: string; readonly reason: string }[]
+  /** Datanodes that are not dead. */
+  readonly running?: number
 }
 
 /** What namespace commands ask the block layer. Reads only; changes reach it through `committed`. */

@@ -114,9 +114,11 @@ export function requireOwner(caller: Caller, inode: Inode, path: string): void {
   })
 }
 
-export function requireSuper(caller: Caller): void {
+/** `operation`: HDFS's name for what is denied, which its text ends with. */
+export function requireSuper(caller: Caller, operation?: string): void {
   if (caller.isSuper) return
-  throw new QuarryError('PERMISSION_DENIED', `Access denied for user ${caller.user}. Superuser privilege is required`, {
+  const what = operation === undefined ? '' : ` for operation ${operation}`
+  throw new QuarryError('PERMISSION_DENIED', `Access denied for user ${caller.user}. Superuser privilege is required${what}`, {
     user: caller.user,
   })
 }

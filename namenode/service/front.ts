@@ -11,6 +11,7 @@ import type { EngineSettings } from '../core/plan.ts'
 import { CallCounters } from './call-counters.ts'
 import { clusterCalls, fsStatsOf } from './cluster-calls.ts'
 import type { Groups } from './groups.ts'
+import type { OperatorFiles } from './operator-files.ts'
 import type { ServiceCalls } from './service-call.ts'
 
 /**
@@ -34,6 +35,8 @@ export interface FrontDeps {
   readonly settings: EngineSettings
   readonly groups: Groups
   readonly clusterId: string
+  /** Files and programs that operators keep. */
+  readonly outside?: OperatorFiles
   /** Calls that are neither the namespace's nor about the cluster, such as backups. */
   readonly calls?: ServiceCalls
 }

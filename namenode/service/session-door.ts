@@ -5,7 +5,7 @@ import { isQuarryError, QuarryError, toQuarryError } from '../../common/errors.t
 import type { Clock, Logger } from '../../common/env.ts'
 import { serviceDefinition } from '../../proto/codec.ts'
 import type { Init } from '../../proto/codec.ts'
-import type { NameMessage, NodeMessage, RecoveryResult, Register } from '../../proto/ports.ts'
+import type { DatanodeId, NameMessage, NodeMessage, RecoveryResult, Register } from '../../proto/ports.ts'
 import { protocolVersion } from '../../proto/version.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Datanode, NodeLink } from '../core/cluster/datanode-table.ts'
@@ -27,6 +27,8 @@ export interface SessionDoorDeps {
   readonly syncOnClose: boolean
   readonly clock: Clock
   readonly log: Logger
+  /** The rack that the cluster's topology gives a datanode; undefined = the one that it names itself. */
+  readonly rackOf?: (datanode: DatanodeId) => Promise<string | undefined>
   /** A block recovery ended well. */
   readonly recovered: (recovery: { readonly blockId: number; readonly genstamp: number; readonly length: number }) => void
   /** A block recovery ended badly. */
@@ -48,6 +50,8 @@ class NodeSession implements NodeLink {
   #phase: Phase = { kind: 'registering' }
   #working = false
   #paused = false
+  /** The datanode said that it stops: it is expected back. */
+  #goodbye = false
 
   constructor(stream: Stream, deps: SessionDoorDeps) {
     this.#stream = stream
@@ -73,7 +77,7 @@ class NodeSession implements NodeLink {
     this.#waiting.length = 0
     this.#stream.end()
     if (phase.kind !== 'serving') return
-    this.#deps.cluster.disconnected(phase.node, this)
+    this.#deps.cluster.disconnected(phase.node, this, this.#goodbye)
     this.#deps.log.warn('datanode.disconnected', { uuid: phase.node.id.uuid, reason })
   }
 
@@ -126,6 +130,7 @@ class NodeSession implements NodeLink {
         this.#recovered(message.recoveryResult!)
         return undefined
       case 'goodbye':
+        this.#goodbye = true
         this.close(message.goodbye!.reason || 'the datanode is stopping')
         return undefined
       case 'register':
@@ -148,11 +153,17 @@ class NodeSession implements NodeLink {
     checkSame('cluster', register.clusterId, clusterId)
     checkSame('block pool', register.poolId, poolId)
     // Commands are sent by a later turn of the event loop: the answer stays the first message.
-    const node = await this.#join(register)
+    const node = await this.#join(await this.#placed(register))
     if (!node) return
     this.#phase = { kind: 'serving', node }
     this.send({ registered: { poolId, clusterId, heartbeatIntervalMs, syncOnClose } })
     log.info('datanode.registered', { uuid: node.id.uuid, address: `${node.id.ip}:${node.id.grpcPort}`, storages: node.storages.length })
+  }
+
+  async #placed(register: Register): Promise<Register> {
+    const { datanode } = register
+    const rack = datanode ? await this.#deps.rackOf?.(datanode) : undefined
+    return datanode && rack !== undefined ? { ...register, datanode: { ...datanode, rack } } : register
   }
 
   /**

@@ -9,6 +9,8 @@ import { Periodic } from './periodic.ts'
 const leaseCheckMs = 2_000
 /** HDFS rolls its count of scheduled blocks every 10 min (BlocksMap's BLOCKS_SCHEDULED_ROLL_INTERVAL). */
 const rollScheduledMs = 600_000
+/** How soon the replicas of a datanode that died, or is to leave, are looked at. */
+const scanPollMs = 200
 /** A sweep that comes this much too late says more about this process than about the datanodes. */
 const starvedAfterMs = 1_000
 
@@ -19,7 +21,8 @@ export function startClusterWorkers(deps: {
   readonly engine: Engine
 }): Periodic[] {
   const { env, settings, cluster, engine } = deps
-  const sweepMs = Math.max(20, Math.min(settings['heartbeat.interval'], settings['stale.after'] / 4))
+  // A datanode that is gone is noticed within an eighth more than gone.after.
+  const sweepMs = Math.max(20, Math.min(settings['heartbeat.interval'], settings['stale.after'] / 4, settings['gone.after'] / 8))
   const leaseMs = Math.max(20, Math.min(leaseCheckMs, settings['lease.hard'] / 4))
   let sweptMs = env.clock.monotonicMs()
   return [
@@ -37,8 +40,13 @@ export function startClusterWorkers(deps: {
     new Periodic(env, {
       name: 'redundancy',
       intervalMs: () => settings['redundancy.interval'],
+      run: () => cluster.redundancyRound(),
+    }),
+    new Periodic(env, {
+      name: 'scans',
+      intervalMs: () => Math.min(scanPollMs, settings['redundancy.interval']),
       async run(signal) {
-        cluster.redundancyRound()
+        if (!cluster.scanPending) return
         for (let startedMs = env.clock.monotonicMs(); !signal.aborted && cluster.scanStep(); startedMs = env.clock.monotonicMs()) {
           // As much pause as work: a look at millions of blocks must not take the namenode away from its callers.
           await env.clock.sleep(env.clock.monotonicMs() - startedMs)

@@ -5,21 +5,26 @@ import { ReplicaState as States } from '../../../proto/ports.ts'
 import type { BlockRecord, NamespaceView } from '../model.ts'
 import type { Datanode, Storage } from './datanode-table.ts'
 import { DatanodeTable } from './datanode-table.ts'
+import { Drains } from './drains.ts'
 import { Invalidations } from './invalidations.ts'
+import type { LivenessLimits } from './liveness.ts'
+import { Moves } from './moves.ts'
 import { PendingCopies } from './pending-copies.ts'
 import { RedundancyQueues } from './redundancy-queues.ts'
 import { ReplicaMap } from './replica-map.ts'
 import { SafeMode } from './safe-mode.ts'
 import type { SafeModeSettings } from './safe-mode.ts'
+import type { SufficiencyRules } from './sufficiency.ts'
 
-export interface ClusterSettings {
-  readonly replicationMin: number
+export interface ClusterSettings extends SufficiencyRules, LivenessLimits {
   /** Copies that one datanode sends at the same time. */
   readonly streamsMax: number
   readonly copyTimeoutMs: number
-  readonly staleAfterMs: number
-  readonly deadAfterMs: number
   readonly safeMode: SafeModeSettings
+  /** Bytes a second that one node may send in moves, where no operator has said otherwise. */
+  readonly balancerBandwidth: number
+  /** Place no new replicas on slow nodes while others can take them. */
+  readonly avoidSlow: boolean
 }
 
 /** A block that a writer's pipeline is filling. */
@@ -47,6 +52,8 @@ export class BlockLayer {
   readonly queues = new RedundancyQueues()
   readonly pending = new PendingCopies()
   readonly invalidations = new Invalidations()
+  readonly moves = new Moves()
+  readonly drains = new Drains()
   /** Blocks with a corrupt replica on a node that is not dead. */
   readonly corrupt = new Set<number>()
   /** 'block id:storage number' -> generation stamp. */
@@ -118,6 +125,16 @@ export class BlockLayer {
     this.queues.delete(blockId)
     this.pending.forget(blockId)
     this.corrupt.delete(blockId)
+    if (this.moves.size > 0) this.moves.forget(blockId)
+    if (this.drains.size > 0) this.drains.forget(blockId)
+  }
+
+  /** The place of a replica on a node that is not dead; without a storage that of its first working one. */
+  location(datanodeUuid: string, storageUuid: string): ReplicaLocation | undefined {
+    const node = this.nodes.get(datanodeUuid)
+    if (!node || node.state === 'dead') return undefined
+    if (storageUuid === '') return node.storages.find((storage) => !storage.failed)?.location
+    return this.nodes.storageOf(datanodeUuid, storageUuid)?.location
   }
 
   /** Datanodes of this block may not have come back yet since the namenode started. */
@@ -145,11 +162,16 @@ export class BlockLayer {
     )
   }
 
-  /** Good replicas on working storages of nodes that are not dead; excess ones do not count. */
+  /**
+   * Good replicas on working storages of nodes that are not dead; excess ones do not count. Those on nodes that are on their way out
+   * do: what such a node holds keeps it from leaving until it is elsewhere. Those on nodes that have left do not.
+   */
   liveReplicas(block: BlockRecord): number {
     let live = 0
     for (let slot = this.replicas.first(block.blockId); slot !== -1; slot = this.replicas.next(slot)) {
-      if (this.isGood(slot, block) && !this.replicas.isExcess(slot) && this.isThere(slot)) live++
+      if (!this.isGood(slot, block) || this.replicas.isExcess(slot)) continue
+      const { node, failed } = this.nodes.storage(this.replicas.storage(slot))
+      if (node.state !== 'dead' && !failed && node.admin !== 'decommissioned' && node.admin !== 'in-maintenance') live++
     }
     return live
   }

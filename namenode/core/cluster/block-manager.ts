@@ -12,20 +12,30 @@ import type {
   Register,
   ReplicaLocation,
 } from '../../../proto/ports.ts'
-import { DatanodeFilter, ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
+import type { DatanodeFilter } from '../../../proto/ports.ts'
+import { ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
+import { inReport } from './admin-states.ts'
+import { BackgroundScans } from './background-scans.ts'
 import { BlockLayer } from './block-layer.ts'
+import type { ClusterSettings } from './block-layer.ts'
 import { BlockRecoveries } from './block-recoveries.ts'
 import type { FailedRecovery } from './block-recoveries.ts'
-import type { ClusterSettings } from './block-layer.ts'
-import type { ContactTime, Datanode, NodeLink, NodeState, Storage } from './datanode-table.ts'
-import { remainingOf } from './datanode-table.ts'
+import { ClusterAdmin } from './cluster-admin.ts'
+import { reportOf } from './datanode-report.ts'
+import type { ContactTime, Datanode, NodeLink } from './datanode-table.ts'
 import { sortByDistance } from './distance.ts'
+import { Effects } from './effects.ts'
+import type { NodeState } from './liveness.ts'
+import { NodeAdmin } from './node-admin.ts'
+import type { NodeRecords } from './node-admin.ts'
 import { hostOf, placeReplicas } from './placement.ts'
+import { Reconstruction } from './reconstruction.ts'
 import { Redundancy } from './redundancy.ts'
+import { readablePlaces, writtenPlaces } from './replica-places.ts'
 import { ReportIntake } from './report-intake.ts'
 import type { StepwiseJob } from './report-intake.ts'
-import { BackgroundScans } from './background-scans.ts'
+import { SlowPeers } from './slow-peers.ts'
 
 export interface BlockManagerDeps {
   readonly env: Env
@@ -33,6 +43,8 @@ export interface BlockManagerDeps {
   readonly settings: ClusterSettings
   /** Runs something soon, after what is being decided now (setImmediate). */
   readonly defer: (callback: () => void) => void
+  /** What operators set, kept over restarts. Without it, it is forgotten. */
+  readonly records?: NodeRecords
 }
 
 export interface ClusterCounts {
@@ -51,22 +63,37 @@ export interface ClusterCounts {
 }
 
 export class BlockManager implements ClusterPort {
+  /** What operators ask for. */
+  readonly admin: ClusterAdmin
   readonly #layer: BlockLayer
   readonly #redundancy: Redundancy
+  readonly #reconstruction: Reconstruction
+  readonly #recoveries: BlockRecoveries
+  readonly #effects: Effects
   readonly #intake: ReportIntake
   readonly #scans: BackgroundScans
-  readonly #recoveries: BlockRecoveries
+  readonly #nodeAdmin: NodeAdmin
+  readonly #slowPeers = new SlowPeers()
   readonly #defer: (callback: () => void) => void
+  /** Why the namespace takes no changes for now (core/disk-guard.ts); '' when it does. Replicas are looked after all the same. */
+  diskReason = ''
   #kicked = false
   #arrivedListener: (blockId: number) => void = () => {}
 
   constructor(deps: BlockManagerDeps) {
     this.#layer = new BlockLayer(deps)
     this.#redundancy = new Redundancy(this.#layer)
+    this.#reconstruction = new Reconstruction(this.#layer, this.#redundancy)
+    this.#recoveries = new BlockRecoveries(this.#layer, deps.defer)
+    this.#effects = new Effects(this.#layer, this.#redundancy, this.#recoveries)
     this.#intake = new ReportIntake(this.#layer, this.#redundancy, (blockId) => this.#arrivedListener(blockId))
     this.#scans = new BackgroundScans(this.#layer, this.#redundancy, this.#intake)
     this.#defer = deps.defer
-    this.#recoveries = new BlockRecoveries(this.#layer, deps.defer)
+    this.#nodeAdmin = new NodeAdmin(this.#layer, deps.records ?? forgetful, {
+      recheck: (node) => this.#scans.recheck(node),
+      drop: (node) => this.#scans.drop(node.storages),
+    })
+    this.admin = new ClusterAdmin(this.#layer, this.#redundancy, this.#nodeAdmin, () => this.#kick())
     this.#updateSafeMode()
   }
 
@@ -92,15 +119,12 @@ export class BlockManager implements ClusterPort {
 
   locations(block: BlockRecord, caller: string): readonly ReplicaLocation[] {
     const { nodes, env } = this.#layer
-    const storages = block.state === 'committed' ? this.#readable(block) : this.#written(block)
+    const storages = block.state === 'committed' ? readablePlaces(this.#layer, block) : writtenPlaces(this.#layer, block)
     return sortByDistance(storages, { host: hostOf(caller), nodes, random: block.state === 'committed' ? env.random : undefined })
   }
 
   location(datanodeUuid: string, storageUuid: string): ReplicaLocation | undefined {
-    const node = this.#layer.nodes.get(datanodeUuid)
-    if (!node || node.state === 'dead') return undefined
-    if (storageUuid === '') return node.storages.find((storage) => !storage.failed)?.location
-    return this.#layer.nodes.storageOf(datanodeUuid, storageUuid)?.location
+    return this.#layer.location(datanodeUuid, storageUuid)
   }
 
   chooseTargets(request: {
@@ -111,10 +135,11 @@ export class BlockManager implements ClusterPort {
     readonly favored: readonly string[]
     readonly blockSize: number
   }): Placement {
-    return placeReplicas(this.#layer.nodes, this.#layer.env.random, request)
+    return placeReplicas(this.#layer.nodes, this.#layer.env.random, { ...request, avoidSlow: this.#layer.settings.avoidSlow })
   }
 
   safeMode(): { readonly on: boolean; readonly reason: string } {
+    if (this.diskReason !== '') return { on: true, reason: this.diskReason }
     return this.#layer.safeMode.state(this.#layer.env.clock.monotonicMs())
   }
 
@@ -155,8 +180,13 @@ export class BlockManager implements ClusterPort {
     return this.#layer.mayBeUnreported(blockId)
   }
 
+  keepsNodeFromLeaving(block: BlockRecord): boolean {
+    const { drains } = this.#layer
+    return drains.size > 0 && drains.nodes().some((node) => drains.waiting(node).has(block.blockId))
+  }
+
   committed(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#apply(effect)
+    for (const effect of effects) this.#effects.apply(effect)
     this.#kick()
   }
 
@@ -164,11 +194,22 @@ export class BlockManager implements ClusterPort {
 
   /** Throws when the node must not join. */
   register(message: Register, link: NodeLink): Datanode {
-    const node = this.#layer.nodes.register(message, link, this.#now())
+    if (message.datanode) this.#nodeAdmin.admit(message.datanode)
+    const { nodes, invalidations, pending, moves } = this.#layer
+    const racksBefore = nodes.racks
+    const node = nodes.register(message, link, this.#now())
     this.#scans.keep(node.storages)
-    this.#layer.invalidations.drop(node)
-    for (const blockId of this.#layer.pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
+    invalidations.drop(node)
+    moves.dropNode(node)
+    for (const blockId of pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
+    this.#nodeAdmin.registered(node)
+    // What was written while there was one rack lies on one rack. HDFS: checkIfClusterIsNowMultiRack.
+    if (racksBefore === 1 && nodes.racks > 1) this.#scans.recheckAll()
     this.#updateSafeMode()
+    this.#defer(() => {
+      if (node.link === link && this.#nodeAdmin.bandwidth !== undefined)
+        link.send({ bandwidth: { balancingBytes: this.#nodeAdmin.bandwidth } })
+    })
     this.#kick()
     return node
   }
@@ -183,7 +224,8 @@ export class BlockManager implements ClusterPort {
       this.#layer.env.log.warn('storage.failed', { datanode: node.id.uuid, storage: storage.uuid, replicas: storage.blocks })
       this.#scans.drop([storage])
     }
-    if (message.transfers === 0) this.#redundancy.sourceIsIdle(node, this.#layer.env.clock.monotonicMs())
+    if (message.transfers === 0) this.#reconstruction.sourceIsIdle(node, this.#layer.env.clock.monotonicMs())
+    if (this.#slowPeers.record(node.id.uuid, message.slowPeers, this.#layer.env.clock.monotonicMs())) this.#decideSlow()
     return { staleStorages: node.storages.some((storage) => storage.contentStale && !storage.failed) }
   }
 
@@ -210,10 +252,12 @@ export class BlockManager implements ClusterPort {
     this.#kick()
   }
 
-  disconnected(node: Datanode, link: NodeLink): void {
-    this.#layer.nodes.disconnected(node, link)
-    if (!node.link) this.#layer.invalidations.drop(node)
-    if (!node.link) this.#recoveries.nodeGone(node)
+  /** `goodbye`: the node said so before, and is expected back. */
+  disconnected(node: Datanode, link: NodeLink, goodbye = false): void {
+    this.#layer.nodes.disconnected(node, link, { goodbye, nowMs: this.#layer.env.clock.monotonicMs() })
+    if (node.link) return
+    this.#layer.invalidations.drop(node)
+    this.#recoveries.nodeGone(node)
   }
 
   // --- callers that are not the namespace -----------------------------------------------------------------------------------
@@ -224,9 +268,9 @@ export class BlockManager implements ClusterPort {
     if (node) this.badReplicas(node, [{ storageUuid, block, reason: 'reported by a client' }])
   }
 
-  /** In the safe mode of a start, which ends by itself. */
+  /** In a safe mode that ends by itself: of a start, or because the disk of the namenode is full. */
   get starting(): boolean {
-    return this.#layer.safeMode.starting
+    return this.#layer.safeMode.starting || this.diskReason !== ''
   }
 
   setSafeMode(action: SafeModeAction): { readonly on: boolean; readonly reason: string } {
@@ -248,7 +292,7 @@ export class BlockManager implements ClusterPort {
       pendingDeletion: invalidations.size,
       mostUrgent: queues.size(0),
       pendingCopies: pending.size,
-      postponed: this.#redundancy.postponed,
+      postponed: this.#redundancy.postponedCount,
       blocksWithReplicas: replicas.blocks,
       replicas: replicas.replicas,
       replicaMapBytes: replicas.memoryBytes,
@@ -260,10 +304,15 @@ export class BlockManager implements ClusterPort {
   }
 
   datanodes(filter: DatanodeFilter): DatanodeReport[] {
-    return this.#layer.nodes
+    const { nodes, drains } = this.#layer
+    return nodes
       .all()
-      .filter((node) => matches(node, filter))
-      .map(reportOf)
+      .filter((node) => {
+        const belongs = inReport(filter, { dead: node.state === 'dead', admin: node.admin })
+        if (belongs === undefined) throw new QuarryError('INVALID_ARGUMENT', `Unknown kind of datanode report: ${String(filter)}`)
+        return belongs
+      })
+      .map((node) => reportOf(node, drains.waiting(node).size))
   }
 
   datanodeStates(): Record<NodeState, number> {
@@ -276,14 +325,17 @@ export class BlockManager implements ClusterPort {
 
   /** Moves silent datanodes on. Returns those that have just died. */
   sweepLiveness(): Datanode[] {
-    const { nodes, settings, pending, invalidations, env } = this.#layer
+    const { nodes, settings, pending, invalidations, moves, env } = this.#layer
     const died = nodes.sweep(env.clock.monotonicMs(), settings)
     for (const node of died) {
       node.link?.close('silent for too long')
       node.link = undefined
       env.log.warn('datanode.dead', { uuid: node.id.uuid, address: node.id.ip, port: node.id.grpcPort })
       invalidations.drop(node)
-      this.#scans.drop(node.storages)
+      moves.dropNode(node)
+      // A node in maintenance may be away: its copies are expected back and nothing is copied because of it.
+      if (node.admin === 'in-maintenance') this.#scans.recheck(node)
+      else this.#scans.drop(node.storages)
       for (const blockId of pending.dropNode(node)) this.#redundancy.evaluateId(blockId)
     }
     this.#updateSafeMode()
@@ -293,9 +345,17 @@ export class BlockManager implements ClusterPort {
   /** One round of the redundancy loop; see the worker. */
   redundancyRound(): void {
     const nowMs = this.#layer.env.clock.monotonicMs()
-    this.#redundancy.expire(nowMs)
-    this.#redundancy.schedule(nowMs)
+    this.#reconstruction.expire(nowMs)
+    this.#layer.moves.expire(nowMs)
+    if (this.#nodeAdmin.check()) this.#updateSafeMode()
+    this.#decideSlow()
+    this.#reconstruction.schedule(nowMs, true)
     if (!this.#layer.safeMode.on) this.#layer.invalidations.flush()
+  }
+
+  /** Whether there is something to scan. */
+  get scanPending(): boolean {
+    return this.#scans.pending
   }
 
   /** A bounded step of the background scans; false when there is nothing to scan. */
@@ -310,144 +370,6 @@ export class BlockManager implements ClusterPort {
   }
 
   // --- inside ---------------------------------------------------------------------------------------------------------------
-
-  #apply(effect: Effect): void {
-    const { open, pending } = this.#layer
-    switch (effect.kind) {
-      case 'block-allocated':
-        open.set(effect.block.blockId, { targets: effect.targets })
-        for (const node of this.#nodesOf(effect.targets)) node.scheduled++
-        break
-      case 'pipeline-updated':
-        open.set(effect.block.blockId, { targets: effect.targets })
-        for (const target of effect.targets) this.#expectRewrite(effect.block, target)
-        break
-      case 'block-committed':
-        this.#commit(effect.block, effect.replication)
-        break
-      case 'file-closed':
-        for (const block of effect.blocks) {
-          if (open.has(block.blockId)) this.#commit(block, effect.replication)
-          else this.#redundancy.evaluate(block, effect.replication)
-        }
-        break
-      case 'blocks-deleted':
-        for (const block of effect.blocks) this.#delete(block)
-        break
-      case 'replication-changed':
-        for (const block of effect.blocks) {
-          pending.forget(block.blockId)
-          this.#redundancy.evaluate(block, effect.replication)
-        }
-        break
-      case 'recover-block':
-        this.#recoveries.start(
-          effect.block,
-          effect.genstamp,
-          effect.replicas.flatMap((replica) => this.location(replica.datanodeUuid, replica.storageUuid) ?? []),
-        )
-        break
-      case 'lease-released':
-        break
-      default:
-        effect satisfies never
-    }
-  }
-
-  /** The replicas of the pipeline that have not been reported yet are expected; copies are ordered only for what is lacking beyond them. */
-  #commit(block: BlockRecord, replication: number): void {
-    const { open, pending, env } = this.#layer
-    // After a restart of the namenode the pipeline is whoever reported the block's last stamp.
-    const writers = new Set(this.#written(block).map((storage) => storage.node))
-    open.delete(block.blockId)
-    this.#recoveries.end(block.blockId)
-    this.#redundancy.checkCommitted(block, writers)
-    const late = [...writers].filter((node) => !node.storages.some((storage) => this.#holdsGood(storage, block)))
-    pending.add(
-      block.blockId,
-      late.map((target) => ({ target, source: undefined })),
-      env.clock.monotonicMs(),
-    )
-    this.#redundancy.evaluate(block, replication)
-  }
-
-  #holdsGood(storage: Storage, block: BlockRecord): boolean {
-    const slot = this.#layer.replicas.find(block.blockId, storage.index)
-    return slot !== -1 && this.#layer.isGood(slot, block)
-  }
-
-  /** A replica that goes on under a new stamp is being written again, whatever was known of it. */
-  #expectRewrite(block: BlockRecord, target: ReplicaLocation): void {
-    const { replicas, nodes } = this.#layer
-    const storage = nodes.storageOf(target.datanode?.uuid ?? '', target.storageUuid)
-    const slot = storage ? replicas.find(block.blockId, storage.index) : -1
-    if (storage && slot !== -1 && replicas.genstamp(slot) < block.genstamp) {
-      this.#layer.putReplica(storage, {
-        blockId: block.blockId,
-        genstamp: block.genstamp,
-        length: block.length,
-        state: ReplicaState.REPLICA_RBW,
-      })
-    }
-  }
-
-  #delete(block: Block): void {
-    const { replicas, invalidations, open, nodes } = this.#layer
-    const holders = new Map<Datanode, number>()
-    const pipeline = open.get(block.blockId)
-    if (pipeline) {
-      for (const node of this.#nodesOf(pipeline.targets)) {
-        holders.set(node, block.genstamp)
-        nodes.unschedule(node)
-      }
-    }
-    for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot))
-      holders.set(this.#layer.nodeOf(slot), replicas.genstamp(slot))
-    for (const [node, genstamp] of holders) invalidations.add(node, { blockId: block.blockId, genstamp, length: block.length })
-    this.#layer.removeBlock(block.blockId)
-    this.#recoveries.end(block.blockId)
-  }
-
-  #nodesOf(targets: readonly ReplicaLocation[]): Datanode[] {
-    return targets.flatMap((target) => this.#layer.nodes.get(target.datanode?.uuid ?? '') ?? [])
-  }
-
-  /** Where a committed block can be read: good replicas, else unfinished ones of the same stamp, else corrupt ones. */
-  #readable(block: BlockRecord): Storage[] {
-    const { replicas, nodes } = this.#layer
-    const good: Storage[] = []
-    const leaving: Storage[] = []
-    const late: Storage[] = []
-    const corrupt: Storage[] = []
-    for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
-      const storage = nodes.storage(replicas.storage(slot))
-      if (!this.#layer.isThere(slot)) continue
-      if (replicas.isCorrupt(slot)) corrupt.push(storage)
-      else if (!this.#layer.isGood(slot, block)) {
-        if (replicas.genstamp(slot) === block.genstamp) late.push(storage)
-      } else if (replicas.isExcess(slot)) leaving.push(storage)
-      else good.push(storage)
-    }
-    return [good, leaving, late, corrupt].find((storages) => storages.length > 0) ?? []
-  }
-
-  /** Where a block under construction is being written: its pipeline, else (after a restart) what datanodes reported. */
-  #written(block: BlockRecord): Storage[] {
-    const { open, nodes, replicas } = this.#layer
-    const pipeline = open.get(block.blockId)
-    if (pipeline) {
-      return pipeline.targets.flatMap((target) => {
-        const storage = nodes.storageOf(target.datanode?.uuid ?? '', target.storageUuid)
-        return storage && storage.node.state !== 'dead' && !storage.failed ? [storage] : []
-      })
-    }
-    const storages: Storage[] = []
-    for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
-      if (this.#layer.isThere(slot) && !replicas.isCorrupt(slot) && replicas.genstamp(slot) >= block.genstamp)
-        storages.push(nodes.storage(replicas.storage(slot)))
-    }
-    return storages
-  }
 
   #updateSafeMode(): void {
     const { safeMode, nodes, env } = this.#layer
@@ -466,13 +388,26 @@ export class BlockManager implements ClusterPort {
     this.#kick()
   }
 
+  #decideSlow(): void {
+    const { nodes, env } = this.#layer
+    const slow = this.#slowPeers.decide(nodes.liveCount(), env.clock.monotonicMs())
+    for (const node of nodes.all()) {
+      const latencyMs = slow.get(node.id.uuid)
+      if ((latencyMs === undefined) !== (node.slowLatencyMs === undefined))
+        env.log.warn(latencyMs === undefined ? 'datanode.fast.again' : 'datanode.slow', { uuid: node.id.uuid, latencyMs })
+      node.slowLatencyMs = latencyMs
+    }
+  }
+
   /** Sends what is due right after the current decision, not at the next heartbeat. */
   #kick(): void {
     if (this.#kicked) return
     this.#kicked = true
     this.#defer(() => {
       this.#kicked = false
-      this.#redundancy.schedule(this.#layer.env.clock.monotonicMs())
+      this.#reconstruction.schedule(this.#layer.env.clock.monotonicMs(), false)
+      // The last copy that a node waited for may just have come.
+      if (this.#layer.drains.size > 0) this.#nodeAdmin.check()
       if (!this.#layer.safeMode.on) this.#layer.invalidations.flush()
     })
   }
@@ -482,53 +417,4 @@ export class BlockManager implements ClusterPort {
   }
 }
 
-function matches(node: Datanode, filter: DatanodeFilter): boolean {
-  switch (filter) {
-    case DatanodeFilter.DATANODES_ALL:
-      return true
-    case DatanodeFilter.DATANODES_LIVE:
-      return node.state !== 'dead'
-    case DatanodeFilter.DATANODES_DEAD:
-      return node.state === 'dead'
-    case DatanodeFilter.DATANODES_DECOMMISSIONING:
-    case DatanodeFilter.DATANODES_ENTERING_MAINTENANCE:
-    case DatanodeFilter.DATANODES_IN_MAINTENANCE:
-      return false
-    default:
-      throw new QuarryError('INVALID_ARGUMENT', `Unknown kind of datanode report: ${String(filter)}`)
-  }
-}
-
-function reportOf(node: Datanode): DatanodeReport {
-  const sum = (value: (storage: Storage) => number) => node.storages.reduce((total, storage) => total + value(storage), 0)
-  return {
-    datanode: node.id,
-    live: node.state !== 'dead',
-    stale: node.state === 'stale',
-    adminState: 'In Service',
-    storages: node.storages.map((storage) => ({
-      storageUuid: storage.uuid,
-      type: storage.type,
-      capacity: storage.capacity,
-      dfsUsed: storage.dfsUsed,
-      remaining: storage.remaining,
-      blocks: storage.blocks,
-      failed: storage.failed,
-      failure: '',
-    })),
-    capacity: sum((s) => s.capacity),
-    dfsUsed: sum((s) => s.dfsUsed),
-    nonDfsUsed: node.nonDfsUsed,
-    remaining: remainingOf(node),
-    xceivers: node.xceivers,
-    lastContactMs: node.lastContactWallMs,
-    lastBlockReportMs: Math.max(0, ...node.storages.map((s) => s.lastReportMs)),
-    blocks: sum((s) => s.blocks),
-    softwareVersion: node.softwareVersion,
-    maintenanceUntilMs: 0,
-    failedVolumes: node.storages.filter((storage) => storage.failed).length,
-    blocksToLeave: 0,
-    slow: false,
-    slowLatencyMs: 0,
-  }
-}
+const forgetful: NodeRecords = { load: () => undefined, save() {} }

@@ -15,6 +15,9 @@ import type {
   StorageType,
 } from '../../../proto/ports.ts'
 import { StorageType as StorageTypes } from '../../../proto/ports.ts'
+import type { AdminState } from './admin-states.ts'
+import { livenessOf } from './liveness.ts'
+import type { LivenessLimits, NodeState } from './liveness.ts'
 import { storagesMax } from './replica-map.ts'
 
 /** The way down to a connected datanode. */
@@ -29,8 +32,6 @@ export interface ContactTime {
   readonly wallMs: number
 }
 
-export type NodeState = 'live' | 'stale' | 'dead'
-
 export interface Storage {
   /** Number in the replica map; never reused while the namenode runs. */
   readonly index: number
@@ -43,6 +44,8 @@ export interface Storage {
   dfsUsed: number
   remaining: number
   failed: boolean
+  /** Why it failed, in the datanode's words. */
+  failure: string
   /** No full report since the node registered: what is known of its replicas may be out of date, so nothing is deleted because of it. */
   contentStale: boolean
   /** Replicas in the map. */
@@ -59,6 +62,13 @@ export interface Storage {
 export interface Datanode {
   id: DatanodeId
   state: NodeState
+  admin: AdminState
+  /** Since the epoch; 0 = not in maintenance, or without an end. */
+  maintenanceUntilMs: number
+  /** The worst latency that its neighbours report; undefined when it is not slow. */
+  slowLatencyMs: number | undefined
+  /** When its stream broke without a goodbye, monotonic; undefined while it is connected or was stopped on purpose. */
+  brokenMs: number | undefined
   /** Undefined while no session is open. */
   link: NodeLink | undefined
   storages: Storage[]
@@ -109,7 +119,12 @@ export class DatanodeTable {
     return count
   }
 
-  /** Racks that have a node that is not dead. */
+  /** Nodes that may take new replicas, as far as operators are concerned. */
+  inService(): Datanode[] {
+    return [...this.#byUuid.values()].filter((node) => node.state !== 'dead' && node.admin === 'in-service')
+  }
+
+  /** Racks that have a node that is in service and not dead: those on which copies can be wanted. */
   get racks(): number {
     return this.#racks.size
   }
@@ -160,6 +175,7 @@ export class DatanodeTable {
     node.id = id
     node.startedMs = message.startedMs
     node.link = link
+    node.brokenMs = undefined
     node.state = 'live'
     node.softwareVersion = message.softwareVersion
     node.outgoing = 0
@@ -195,26 +211,29 @@ export class DatanodeTable {
     if (node.state === 'stale' && node.link) node.state = 'live'
   }
 
-  /** The stream broke or the node said goodbye: stale at once. */
-  disconnected(node: Datanode, link: NodeLink): void {
+  /** The stream ended: stale at once. After a goodbye the node is expected back and only its silence counts. */
+  disconnected(node: Datanode, link: NodeLink, how: { readonly goodbye: boolean; readonly nowMs: number }): void {
     if (node.link !== link) return
     node.link = undefined
+    node.brokenMs = how.goodbye ? undefined : how.nowMs
     if (node.state === 'live') node.state = 'stale'
   }
 
   /** Moves silent nodes on and returns those that have just died. */
-  sweep(nowMs: number, limits: { readonly staleAfterMs: number; readonly deadAfterMs: number }): Datanode[] {
+  sweep(nowMs: number, limits: LivenessLimits): Datanode[] {
     const died: Datanode[] = []
     for (const node of this.#byUuid.values()) {
-      if (node.state === 'dead') continue
-      const silentMs = nowMs - node.lastContactMs
-      if (silentMs >= limits.deadAfterMs) {
-        node.state = 'dead'
-        died.push(node)
-      } else if (silentMs >= limits.staleAfterMs) node.state = 'stale'
+      const state = livenessOf(node, nowMs, limits)
+      if (state === 'dead' && node.state !== 'dead') died.push(node)
+      node.state = state
     }
     if (died.length > 0) this.#countRacks()
     return died
+  }
+
+  /** A node was taken out of service or put back. */
+  adminChanged(): void {
+    this.#countRacks()
   }
 
   /** Promises older than two rolls are forgotten: a writer that went away must not keep space reserved for ever. */
@@ -261,6 +280,7 @@ export class DatanodeTable {
       // A storage that works again has to say anew what it holds.
       if (storage.failed && !report.failed) storage.contentStale = true
       storage.failed = report.failed
+      storage.failure = report.failure
     }
     for (const storage of node.storages) {
       if (!reports.some((report) => report.storageUuid === storage.uuid)) {
@@ -272,7 +292,7 @@ export class DatanodeTable {
 
   #countRacks(): void {
     const usable = this.usable()
-    this.#racks = new Set(usable.map((node) => node.id.rack))
+    this.#racks = new Set(usable.filter((node) => node.admin === 'in-service').map((node) => node.id.rack))
     this.#rackByHost = new Map(usable.map((node) => [node.id.ip, node.id.rack]))
   }
 }
@@ -293,6 +313,10 @@ function newNode(id: DatanodeId): Datanode {
   return {
     id,
     state: 'live',
+    admin: 'in-service',
+    maintenanceUntilMs: 0,
+    slowLatencyMs: undefined,
+    brokenMs: undefined,
     link: undefined,
     storages: [],
     lastContactMs: 0,
@@ -319,6 +343,7 @@ function newStorage(index: number, node: Datanode, report: StorageReport): Stora
     dfsUsed: 0,
     remaining: 0,
     failed: false,
+    failure: '',
     contentStale: true,
     blocks: 0,
     epoch: 0,

@@ -1,5 +1,5 @@
-// Orders the places of a block for its reader: same host, same rack, elsewhere; stale datanodes last; chance among equals, so
-// that readers spread.
+// Orders the places of a block for its reader: same host, same rack, elsewhere; slow datanodes after those, then stale ones, last those
+// that are on their way out or out of service; chance among equals, so that readers spread.
 import type { Random } from '../../../common/env.ts'
 import type { ReplicaLocation } from '../../../proto/ports.ts'
 import type { DatanodeTable, Storage } from './datanode-table.ts'
@@ -14,9 +14,9 @@ export function sortByDistance(
     if (random) shuffle(storages, random)
     const rack = nodes.rackOfHost(host)
     const distance = (storage: Storage): number => {
-      const { id, state } = storage.node
+      const { id, state, admin, slowLatencyMs } = storage.node
       const near = id.ip === host || id.hostname === host ? 0 : id.rack === rack ? 1 : 2
-      return state === 'live' ? near : near + 10
+      return near + (slowLatencyMs === undefined ? 0 : 5) + (state === 'live' ? 0 : 10) + (admin === 'in-service' ? 0 : 20)
     }
     storages.sort((a, b) => distance(a) - distance(b))
   }

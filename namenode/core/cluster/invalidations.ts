@@ -17,6 +17,16 @@ export class Invalidations {
     return sum
   }
 
+  /** Nodes for which replicas wait. */
+  get nodes(): number {
+    return this.#queues.size
+  }
+
+  /** What waits for each node, at most `limit` of each. */
+  list(limit: number): { node: Datanode; blockIds: number[] }[] {
+    return [...this.#queues].map(([node, blocks]) => ({ node, blockIds: blocks.slice(0, limit).map(({ blockId }) => blockId) }))
+  }
+
   /** The generation stamp in `block` is the replica's own: the node deletes nothing newer. */
   add(node: Datanode, block: Block): void {
     if (!node.link) return

@@ -28,6 +28,16 @@ export class PendingCopies {
     return blocks
   }
 
+  /** Blocks with copies under way, oldest first, at most `limit`. */
+  list(limit: number): { blockId: number; sinceMs: number; copies: number }[] {
+    const out: { blockId: number; sinceMs: number; copies: number }[] = []
+    for (const [blockId, { sinceMs, copies }] of this.#blocks) {
+      if (out.length >= limit) break
+      out.push({ blockId, sinceMs, copies: copies.length })
+    }
+    return out
+  }
+
   count(blockId: number): number {
     return this.#blocks.get(blockId)?.copies.length ?? 0
   }

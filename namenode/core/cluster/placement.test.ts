@@ -64,6 +64,7 @@ describe('placement', () => {
     cluster.silence(61_000, [nodes[4]!])
     const placement = cluster.manager.chooseTargets({ ...request, existing: ['dn-1'], excluded: ['dn-2'] })
     expect(placement).toEqual({
+      running: 3,
       targets: [],
       refused: [
         { node: '10.0.0.2:9868', reason: 'excluded by the client' },

@@ -2,11 +2,15 @@
 // runs there, the second on another rack, the third on the second's rack, the rest at random, and no rack more than its share.
 // Rules about racks give way when they cannot be kept; one replica a node, space and liveness never do.
 //
+// Nodes that are overloaded (considerLoad: more than twice the average of streams) or that their neighbours call slow are left aside
+// while a calm one suits as well; nodes that are stale while a live one is there.
+//
 // Among the nodes that suit, two are drawn and the less loaded one is taken: nearly as even as always taking the least loaded,
 // without sending every writer to the same node between two heartbeats.
 import type { Random } from '../../../common/env.ts'
 import type { Placement } from '../model.ts'
 import type { ReplicaLocation } from '../../../proto/ports.ts'
+import { refusesReplicas } from './admin-states.ts'
 import type { Datanode, DatanodeTable, Storage } from './datanode-table.ts'
 import { nodeAddress, remainingOf } from './datanode-table.ts'
 
@@ -19,10 +23,18 @@ export interface PlacementRequest {
   readonly excluded: readonly string[]
   readonly favored: readonly string[]
   readonly blockSize: number
+  readonly avoidSlow?: boolean
 }
+
+/** HDFS (dfs.namenode.redundancy.considerLoad.factor). */
+const busyFactor = 2
+/** A node with fewer streams than this is never called busy: where nothing happens, one stream is many times the average. */
+const busyStreamsMin = 8
 
 interface Search {
   readonly random: Random
+  /** Neither overloaded nor slow. */
+  readonly calm: (node: Datanode) => boolean
   readonly blockSize: number
   /** Suitable nodes that have not been taken. */
   readonly free: Set<Datanode>
@@ -46,6 +58,7 @@ export function placeReplicas(nodes: DatanodeTable, random: Random, request: Pla
   const total = existing.length + request.wanted
   const search: Search = {
     random,
+    calm: calmNodes(nodes.inService(), request.avoidSlow ?? false),
     blockSize: request.blockSize,
     free,
     chosen: [...existing],
@@ -67,12 +80,14 @@ export function placeReplicas(nodes: DatanodeTable, random: Random, request: Pla
     if (targets.length < request.wanted) take([...free].find((node) => node.id.uuid === uuid))
   }
   while (targets.length < request.wanted && free.size > 0) take(chooseNext(search, hostOf(request.caller)))
-  return { targets, refused }
+  return { targets, refused, running: nodes.liveCount() }
 }
 
 /** Why a node cannot take a replica of this size, or undefined when it can. */
 function unsuitable(node: Datanode, blockSize: number): string | undefined {
   if (node.state === 'dead') return 'dead: no heartbeat'
+  const closed = refusesReplicas(node.admin)
+  if (closed !== undefined) return closed
   if (!node.link) return 'not connected'
   if (node.storages.every((storage) => storage.failed)) return 'all of its storages have failed'
   if (!node.storages.some((storage) => !storage.failed && storage.remaining >= blockSize)) {
@@ -83,6 +98,12 @@ function unsuitable(node: Datanode, blockSize: number): string | undefined {
     return `not enough space: ${remainingOf(node)} bytes remain, of which ${promised} are promised to ${node.scheduled} blocks being written; a block needs ${blockSize}`
   }
   return undefined
+}
+
+function calmNodes(nodes: readonly Datanode[], avoidSlow: boolean): (node: Datanode) => boolean {
+  const average = nodes.reduce((sum, node) => sum + load(node), 0) / Math.max(1, nodes.length)
+  const busy = Math.max(busyStreamsMin, busyFactor * average)
+  return (node) => load(node) <= busy && !(avoidSlow && node.slowLatencyMs !== undefined)
 }
 
 /** Stale nodes are used only when nothing else is there. */
@@ -96,7 +117,7 @@ function chooseNext(search: Search, caller: string): Datanode | undefined {
   const [first, second] = search.chosen
   const position = search.chosen.length
   const preferred: ((node: Datanode) => boolean)[] = []
-  if (position === 0) preferred.push((node) => node.id.ip === caller || node.id.hostname === caller)
+  if (position === 0) preferred.push((node) => (node.id.ip === caller || node.id.hostname === caller) && search.calm(node))
   else if (position === 1 || (position === 2 && first?.id.rack === second?.id.rack))
     preferred.push((node) => node.id.rack !== first?.id.rack)
   else if (position === 2) preferred.push((node) => node.id.rack === second?.id.rack)
@@ -106,7 +127,9 @@ function chooseNext(search: Search, caller: string): Datanode | undefined {
   )
   for (const suits of preferred) {
     const candidates = [...search.free].filter(suits)
-    if (candidates.length > 0) return lessLoadedOfTwo(search, candidates)
+    if (candidates.length === 0) continue
+    const calm = candidates.filter(search.calm)
+    return lessLoadedOfTwo(search, calm.length > 0 ? calm : candidates)
   }
   return undefined
 }

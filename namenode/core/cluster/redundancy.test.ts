@@ -5,13 +5,14 @@ import { ClusterFixture } from './testing/cluster-fixture.ts'
 
 describe('the five queues', () => {
   test.each([
-    [{ live: 0, wanted: 3, oneRack: false }, 4],
-    [{ live: 1, wanted: 3, oneRack: false }, 0],
-    [{ live: 1, wanted: 2, oneRack: false }, 0],
-    [{ live: 2, wanted: 10, oneRack: false }, 1],
-    [{ live: 2, wanted: 3, oneRack: false }, 2],
-    [{ live: 4, wanted: 10, oneRack: false }, 2],
-    [{ live: 3, wanted: 3, oneRack: true }, 3],
+    [{ live: 0, required: 3, outOfService: 0 }, 4],
+    [{ live: 0, required: 3, outOfService: 1 }, 0],
+    [{ live: 1, required: 3, outOfService: 0 }, 0],
+    [{ live: 1, required: 2, outOfService: 1 }, 0],
+    [{ live: 2, required: 10, outOfService: 0 }, 1],
+    [{ live: 2, required: 3, outOfService: 0 }, 2],
+    [{ live: 4, required: 10, outOfService: 0 }, 2],
+    [{ live: 3, required: 3, outOfService: 0 }, 3],
   ] as const)('%o has priority %i', (counts, priority) => {
     expect(priorityOf(counts)).toBe(priority)
   })
@@ -115,7 +116,13 @@ describe('too few copies', () => {
     written(cluster, 1, [0], 2)
     const beat = (transfers: number) => {
       const [source] = cluster.nodes
-      cluster.manager.heartbeat(source!.node, { storages: source!.registration().storages, xceivers: 0, transfers, nonDfsUsed: 0, slowPeers: [] })
+      cluster.manager.heartbeat(source!.node, {
+        storages: source!.registration().storages,
+        xceivers: 0,
+        transfers,
+        nonDfsUsed: 0,
+        slowPeers: [],
+      })
       cluster.manager.redundancyRound()
     }
     await cluster.clock.advance(9_000)

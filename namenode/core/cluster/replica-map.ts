@@ -54,6 +54,17 @@ export class ReplicaMap {
     return this.#replicas
   }
 
+  /** Entries that a scan goes over, free ones among them. */
+  get entries(): number {
+    return this.#entryCount
+  }
+
+  /** The number of a block's entry, or -1. */
+  entryOf(blockId: number): number {
+    const at = this.#find(blockId)
+    return at < 0 ? END : this.#index[at]! - 1
+  }
+
   /** Bytes of the columns. */
   get memoryBytes(): number {
     return (
@@ -198,7 +209,7 @@ export class ReplicaMap {
   }
 
   #addSlot(blockId: number): number {
-    const entry = this.#entryOf(blockId)
+    const entry = this.#makeEntry(blockId)
     let slot = this.#freeSlot
     if (slot !== END) this.#freeSlot = this.#nextSlots[slot]!
     else {
@@ -211,7 +222,7 @@ export class ReplicaMap {
     return slot
   }
 
-  #entryOf(blockId: number): number {
+  #makeEntry(blockId: number): number {
     const at = this.#find(blockId)
     if (at >= 0) return this.#index[at]! - 1
     if ((this.#blocks + 1) * 2 > this.#index.length) this.#growIndex()

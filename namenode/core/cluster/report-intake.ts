@@ -177,6 +177,7 @@ export class ReportIntake {
 
   #settle(node: Datanode, blockId: number): void {
     this.#layer.pending.settle(blockId, node)
+    if (this.#layer.moves.size > 0) this.#layer.moves.arrived(blockId, node)
     this.#layer.nodes.unschedule(node)
   }
 

@@ -15,10 +15,15 @@ const GIB = 1024 * MIB
 
 export const testSettings: ClusterSettings = {
   replicationMin: 1,
+  replicationDefault: 3,
+  maintenanceMin: 1,
   streamsMax: 2,
   copyTimeoutMs: 300_000,
   staleAfterMs: 30_000,
   deadAfterMs: 60_000,
+  goneAfterMs: 60_000,
+  balancerBandwidth: 100 * MIB,
+  avoidSlow: true,
   safeMode: { threshold: 0.999, datanodesMin: 0, extensionMs: 0 },
 }
 
@@ -129,8 +134,8 @@ export class FakeNode implements NodeLink {
     if (settle) this.#cluster.settle()
   }
 
-  disconnect(): void {
-    this.#cluster.manager.disconnected(this.node, this)
+  disconnect(goodbye = false): void {
+    this.#cluster.manager.disconnected(this.node, this, goodbye)
   }
 
   /** Ids it was told to delete so far, sorted. */
@@ -152,6 +157,8 @@ export class ClusterFixture {
   readonly clock = new VirtualClock()
   readonly store = new MemoryStore()
   readonly arrived: number[] = []
+  /** What the block layer keeps over restarts. */
+  records: string | undefined
   readonly nodes: FakeNode[] = []
   readonly #settings: ClusterSettings
   #manager: BlockManager | undefined
@@ -171,6 +178,7 @@ export class ClusterFixture {
         view: this.store.tx,
         settings: this.#settings,
         defer: (callback) => this.#deferred.push(callback),
+        records: { load: () => this.records, save: (text) => (this.records = text) },
       })
       this.#manager.onReplicaArrived((blockId) => this.arrived.push(blockId))
     }
