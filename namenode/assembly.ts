@@ -13,6 +13,7 @@ import { clientDoor } from './service/client-door.ts'
 import type { Door } from './service/client-door.ts'
 import { Front } from './service/front.ts'
 import type { Groups } from './service/groups.ts'
+import type { ServiceCalls } from './service/service-call.ts'
 import { sessionDoor } from './service/session-door.ts'
 import { startClusterWorkers } from './workers/cluster-workers.ts'
 import type { Periodic } from './workers/periodic.ts'
@@ -27,6 +28,10 @@ export interface NamenodeParts {
   readonly clusterId: string
   readonly poolId: string
   readonly onFailure?: ((error: QuarryError) => void) | undefined
+  /** What to answer to changes for which the disk has no room. */
+  readonly diskFull?: ((cause: QuarryError) => QuarryError) | undefined
+  /** Calls about what only the caller has, such as the database. */
+  readonly calls?: ServiceCalls | undefined
 }
 
 export interface NamenodeCore {
@@ -39,14 +44,22 @@ export interface NamenodeCore {
 }
 
 export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
-  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure } = parts
+  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls } = parts
   const engineSettings: EngineSettings = { settings, superuser, poolId }
   const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
-  const engine = new Engine({ store, cluster, env, settings: engineSettings, defer: setImmediate, ...(onFailure && { onFailure }) })
+  const engine = new Engine({
+    store,
+    cluster,
+    env,
+    settings: engineSettings,
+    defer: setImmediate,
+    ...(onFailure && { onFailure }),
+    ...(diskFull && { diskFull }),
+  })
   cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
   cluster.onRecoveryFailed((failed) => engine.recoveryFailed(failed))
   void groups.prepare(superuser)
-  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId })
+  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId, ...(calls && { calls }) })
   const session = sessionDoor({
     cluster,
     clusterId,

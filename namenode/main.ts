@@ -8,11 +8,16 @@ import { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
 import { assembleNamenode } from './assembly.ts'
+import { DiskGuard } from './core/disk-guard.ts'
 import type { NamespaceStore } from './core/model.ts'
+import { backupCalls } from './service/backup-calls.ts'
 import { Groups } from './service/groups.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
+import { Backups } from './store/backup.ts'
+import { inspectAside } from './store/inspector.ts'
 import { SqliteStore } from './store/sqlite-store.ts'
+import { StoreUpkeep } from './workers/store-upkeep.ts'
 
 export interface RunningNamenode {
   /** quarry://host:port */
@@ -61,8 +66,15 @@ export async function startNamenode({ settings, env, onFailure }: NamenodeOption
 async function assemble(settings: Settings, env: Env, closer: Closer, onFailure: NamenodeOptions['onFailure']): Promise<RunningNamenode> {
   const startedMs = env.clock.nowMs()
   const store = closer.use(
-    new SqliteStore({ directory: settings['dir'], pageCacheBytes: settings['sqlite.cache'], cacheEntries: settings['cache.entries'] }),
+    new SqliteStore({
+      directory: settings['dir'],
+      pageCacheBytes: settings['sqlite.cache'],
+      cacheEntries: settings['cache.entries'],
+      quickCheck: settings['check.at.start'],
+    }),
   )
+  const reservedBytes = settings['resource.reserved']
+  const backups = closer.use(new Backups({ store, env, reservedBytes, inspect: inspectAside }))
   const metrics = closer.use(new Metrics())
   metrics.meter(store)
   const host = advertisedHost(settings)
@@ -76,9 +88,22 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     clusterId,
     poolId,
     onFailure,
+    diskFull: (cause) => upkeep.commitFailed(cause),
+    calls: backupCalls(backups),
   })
   const { cluster, engine, front } = core
   closer.use(engine)
+  const guard = new DiskGuard({ directory: store.directory, reservedBytes }, (reason) => {
+    cluster.diskReason = reason
+  })
+  const upkeep = new StoreUpkeep({
+    env,
+    disk: store,
+    guard,
+    intervalMs: settings['resource.check.interval'],
+    failed: (error) => engine.stop(error),
+  })
+  upkeep.look()
 
   const server = closer.use(createGrpcServer())
   for (const door of core.doors) server.add(door.definition, door.handlers)
@@ -87,7 +112,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
   )
 
-  for (const worker of core.startWorkers()) closer.use(worker)
+  for (const worker of [...core.startWorkers(), upkeep.start()]) closer.use(worker)
 
   env.log.info('namenode.started', {
     grpc: `${host}:${port}`,

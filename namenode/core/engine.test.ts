@@ -104,6 +104,7 @@ describe('Engine', () => {
     expect(await quarry.call('delete', { path: '/b' }, { clientId: 'client', callId: 3, retryCount: 1 })).toEqual({ value: false })
     await quarry.clock.advance(11 * 60_000)
     quarry.engine = quarry.newEngine()
+    await quarry.clock.advance(11 * 60_000)
     expect(await quarry.call('delete', { path: '/b' }, remove)).toEqual({ value: false })
   })
 

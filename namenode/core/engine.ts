@@ -10,7 +10,7 @@
 //   E2  a failed commit leaves the state of the last one, and every command of the batch fails
 //   E3  an error inside apply is a bug, and a disk that fails cannot be trusted: nothing of the batch is kept and the engine answers
 //       nothing but INTERNAL from then on
-import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.ts'
 import {
   commitBatchMax,
   completeWaitMs,
@@ -24,6 +24,7 @@ import type { CallContext, Command, Init, Method, ReplyOf, Request } from '../..
 import { mutations } from '../../proto/ports.ts'
 import { apply } from './apply.ts'
 import { atMostOnce, plan } from './commands.ts'
+import { editTime } from './edit-time.ts'
 import { wireEdit } from './edits.ts'
 import type { Edit, EditRecord } from './edits.ts'
 import { LeaseTable } from './lease-table.ts'
@@ -45,6 +46,8 @@ export interface EngineDeps {
   readonly settings: EngineSettings
   /** Runs a callback after what has arrived meanwhile was taken in: setImmediate. */
   readonly defer: (callback: () => void) => void
+  /** What to answer to a batch whose commit found no room. Without it the callers get the store's DISK_FULL. */
+  readonly diskFull?: (cause: QuarryError) => QuarryError
   /** The engine has stopped for good; what remains is to end the process. */
   readonly onFailure?: (error: QuarryError) => void
 }
@@ -78,6 +81,7 @@ export class Engine {
   readonly #env: Env
   readonly #settings: EngineSettings
   readonly #defer: (callback: () => void) => void
+  readonly #diskFull: (cause: QuarryError) => QuarryError
   readonly #onFailure: ((error: QuarryError) => void) | undefined
   readonly #retries = new RetryCache()
   #queue: Pending[] = []
@@ -88,7 +92,10 @@ export class Engine {
   #lastAtMs = 0
   #trimmedTxid = 0
   readonly #startTxid: number
+  /** Monotonic. */
   readonly #startedMs: number
+  /** Time of the last edit before this start. */
+  readonly #startAtMs: number
   #oldEdits: Map<string, EditRecord> | undefined
   #closed = false
   #reaping = false
@@ -100,9 +107,12 @@ export class Engine {
     this.leases = new LeaseTable(deps.env.clock)
     this.#settings = deps.settings
     this.#defer = deps.defer
+    this.#diskFull = deps.diskFull ?? ((cause) => cause)
     this.#onFailure = deps.onFailure
-    this.#startedMs = this.#env.clock.nowMs()
+    this.#startedMs = this.#env.clock.monotonicMs()
     this.#startTxid = this.#store.tx.counters().lastTxid
+    this.#lastAtMs = this.#store.editsAfter(this.#startTxid - 1, 1)[0]?.atMs ?? 0
+    this.#startAtMs = this.#lastAtMs
     this.#trimmedTxid = this.#startTxid
     if (this.#trimmedTxid === 0) this.#format()
     this.#openLeases()
@@ -167,6 +177,12 @@ export class Engine {
   /** The edits after a transaction, for feeds and tools. */
   editsAfter(txid: number, limit: number): EditRecord[] {
     return this.#store.editsAfter(txid, limit)
+  }
+
+  /** E3 for a failure that was noticed elsewhere, such as by a checkpoint: what waits fails, and nothing is answered any more. */
+  stop(error: QuarryError): void {
+    if (this.#failure === undefined && !this.#closed)
+      this.#abort(new QuarryError('INTERNAL', error.message, {}, { cause: error }), [], [], [])
   }
 
   /** Commits what is queued, fails what waits, and answers nothing more. The store stays open: it is its owner's to close. */
@@ -238,7 +254,7 @@ export class Engine {
   #turn(): void {
     const batch = this.#queue.length <= commitBatchMax ? this.#queue : this.#queue.slice(0, commitBatchMax)
     this.#queue = batch === this.#queue ? [] : this.#queue.slice(commitBatchMax)
-    const atMs = Math.max(this.#lastAtMs, this.#env.clock.nowMs())
+    const atMs = editTime(this.#lastAtMs, this.#env.clock.nowMs())
     this.#lastAtMs = atMs
     const records: EditRecord[] = []
     const effects: Effect[] = []
@@ -305,7 +321,7 @@ export class Engine {
         answers.push({ done, error: this.#explain(error, pending.method), reply: nobody })
         return
       }
-      if (planned.wait !== undefined && this.#wait(pending, planned.wait, atMs)) return
+      if (planned.wait !== undefined && this.#wait(pending, planned.wait)) return
       if (planned.edit !== undefined) {
         const record: EditRecord =
           !once || planned.again === true
@@ -318,7 +334,7 @@ export class Engine {
         records.push(record)
         if (planned.again === true) continue
         if (once && planned.refuse === undefined) {
-          this.#retries.set(context.clientId, context.callId, planned.reply, atMs)
+          this.#retries.set(context.clientId, context.callId, planned.reply, this.#env.clock.monotonicMs())
           cached.push(context)
         }
       } else if (planned.effects !== undefined) for (const effect of planned.effects) effects.push(effect)
@@ -328,10 +344,11 @@ export class Engine {
   }
 
   /** False when the wait is over. */
-  #wait(pending: Pending, blockId: number, atMs: number): boolean {
+  #wait(pending: Pending, blockId: number): boolean {
     if (this.#closed) return false
-    if (pending.giveUpMs === 0) pending.giveUpMs = atMs + completeWaitMs
-    else if (atMs >= pending.giveUpMs) return false
+    const nowMs = this.#env.clock.monotonicMs()
+    if (pending.giveUpMs === 0) pending.giveUpMs = nowMs + completeWaitMs
+    else if (nowMs >= pending.giveUpMs) return false
     const waiting = this.#waiting.get(blockId)
     if (waiting === undefined) this.#waiting.set(blockId, [pending])
     else waiting.push(pending)
@@ -356,7 +373,9 @@ export class Engine {
   #abort(error: unknown, answers: readonly { done: Done }[], cached: readonly CallContext[], batch: readonly Pending[]): void {
     const failure = isFatal(error)
       ? new QuarryError('INTERNAL', `The namenode stopped after an internal error: ${toQuarryError(error).message}`, {}, { cause: error })
-      : toQuarryError(error)
+      : isQuarryError(error, 'DISK_FULL')
+        ? this.#diskFull(error)
+        : toQuarryError(error)
     this.#env.log.error('engine.batch.failed', {
       code: failure.code,
       message: failure.message,
@@ -389,7 +408,7 @@ export class Engine {
   }
 
   #explain(error: unknown, method: string): QuarryError {
-    const explained = toQuarryError(error)
+    const explained = toQuarryError(this.#store.explain(error))
     if (explained.code === 'INTERNAL')
       this.#env.log.error('engine.plan.failed', {
         method,
@@ -443,29 +462,30 @@ export class Engine {
    * has to wait for it, and most never need it.
    */
   #replyBeforeRestart(context: CallContext): object | undefined {
-    if (this.#env.clock.nowMs() - this.#startedMs >= retryCacheMs) {
+    if (this.#env.clock.monotonicMs() - this.#startedMs >= retryCacheMs) {
       this.#oldEdits?.clear()
       return undefined
     }
-    if (this.#oldEdits === undefined) {
-      this.#oldEdits = new Map()
-      const sinceMs = this.#env.clock.nowMs() - retryCacheMs
-      for (
-        let last = this.#startTxid;
-        last >= this.#store.firstKeptTxid() && this.#oldEdits.size < retryCacheEntriesMax;
-        last -= REFILL_PAGE
-      ) {
-        const page = this.#store.editsAfter(Math.max(0, last - REFILL_PAGE), REFILL_PAGE).filter((record) => record.txid <= last)
-        for (const record of page) {
-          if (record.clientId !== undefined && record.atMs >= sinceMs) this.#oldEdits.set(`${record.clientId}:${record.callId}`, record)
-        }
-        if (page.length === 0 || page[0]!.atMs < sinceMs) break
-      }
-    }
+    this.#oldEdits ??= this.#lastEditsBeforeStart()
     const record = this.#oldEdits.get(`${context.clientId}:${context.callId}`)
-    return record === undefined || this.#env.clock.nowMs() - record.atMs >= retryCacheMs
-      ? undefined
-      : replyOfEdit(record, this.#store.tx, this.#cluster, context.remoteAddress)
+    return record === undefined ? undefined : replyOfEdit(record, this.#store.tx, this.#cluster, context.remoteAddress)
+  }
+
+  /**
+   * Those of the last minutes that were worked, whatever the clock says now: it may have been set while the namenode was down, and
+   * keys of long ago harm nobody.
+   */
+  #lastEditsBeforeStart(): Map<string, EditRecord> {
+    const edits = new Map<string, EditRecord>()
+    const sinceMs = this.#startAtMs - retryCacheMs
+    for (let last = this.#startTxid; last >= this.#store.firstKeptTxid() && edits.size < retryCacheEntriesMax; last -= REFILL_PAGE) {
+      const page = this.#store.editsAfter(Math.max(0, last - REFILL_PAGE), REFILL_PAGE).filter((record) => record.txid <= last)
+      for (const record of page) {
+        if (record.clientId !== undefined && record.atMs >= sinceMs) edits.set(`${record.clientId}:${record.callId}`, record)
+      }
+      if (page.length === 0 || page[0]!.atMs < sinceMs) break
+    }
+    return edits
   }
 
   #trim(): void {
@@ -477,7 +497,9 @@ export class Engine {
     try {
       this.#store.trimEdits(keep)
     } catch (error) {
-      this.#env.log.warn('engine.trim.failed', { message: toQuarryError(error).message })
+      const failure = toQuarryError(error)
+      this.#env.log.warn('engine.trim.failed', { message: failure.message })
+      if (isFatal(failure)) this.stop(failure)
     }
   }
 }
