@@ -48,9 +48,19 @@ export async function runDfsadmin(words: readonly string[], options: AdminOption
       return fail(options, `${message}${verbUsage(name)}`)
     }
     if (signal.aborted) return exitInterrupted
-    await err.write(`${name}: ${describeFailure(error).message}\n`)
+    const { code, message } = describeFailure(error)
+    // The namenode leaves it to the caller to name the operation.
+    const operation =
+      code === 'PERMISSION_DENIED' && /Superuser privilege is required$/.test(message) ? ` for operation ${operationOf(name, args)}` : ''
+    await err.write(`${name}: ${message}${operation}\n`)
     return exitFailure
   }
+}
+
+/** As HDFS calls it. */
+function operationOf(name: AdminVerbName, args: readonly string[]): string {
+  if (name === 'safemode') return `safemode_${args[0]}`
+  return name === 'metasave' ? 'metaSave' : name
 }
 
 async function fail({ streams }: AdminOptions, text: string): Promise<number> {

@@ -20,6 +20,7 @@ const exitHealthy = 0
 const exitCorrupt = 1
 const exitFailure = 255
 const exitInterrupted = 130
+const progressNote = 'The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now shown by default.\n'
 
 export async function runFsck(words: readonly string[], options: FsckOptions): Promise<number> {
   const { out, err, signal } = options.streams
@@ -66,6 +67,7 @@ async function run(fs: FileSystem, command: FsckCommand, streams: ShellStreams):
 async function checkPath(fs: FileSystem, root: FileInfo, command: FsckCommand, started: string, streams: ShellStreams): Promise<number> {
   const { out } = streams
   const { path } = root
+  if (command.flags.has('showprogress')) await out.write(progressNote)
   const startedMs = Date.now()
   const ended = (): string => `FSCK ended at ${javaDate(Date.now())} in ${Date.now() - startedMs} milliseconds\n`
   await out.write(`${started} for path ${path} at ${javaDate(startedMs)}\n\n`)

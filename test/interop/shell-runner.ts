@@ -133,24 +133,34 @@ function runProgram(program: string, args: readonly string[], env: NodeJS.Proces
 /** Replaces what differs from run to run: addresses, times, the superuser's name, local paths; drops lines of a Java log. */
 export function normalise(text: string, target: Omit<Target, 'run'>): string {
   const superuser = target.superuser
-  return text
-    .split('\n')
-    .filter(
-      (line) =>
-        !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b|^\tat |^org\.apache\.hadoop\.ipc\.RemoteException/.test(line),
-    )
-    .join('\n')
-    .replaceAll(target.uri, '{fs}')
-    .replaceAll(target.local, '{local}')
-    .replaceAll(/Connecting to namenode via \S+/g, 'Connecting to namenode via {door}')
-    .replaceAll(/BP-[^:\s]*:blk_\d+_\d+/g, '{block}')
-    .replaceAll(/DatanodeInfoWithStorage\[[^\]]*\]/g, '{place}')
-    .replaceAll(/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [A-Z]+ \d{4}/g, '{date}')
-    .replaceAll(/20(?:2[3-9]|3\d)-\d\d-\d\d \d\d:\d\d(?::\d\d)?/g, '{time}')
-    .replaceAll(/\b1[789]\d{11}\b/g, '{ms}')
-    .replaceAll(/in \d+ milliseconds/g, 'in {n} milliseconds')
-    .replaceAll(`:${superuser}:supergroup`, ':{super}:supergroup')
-    .replaceAll(`user=${superuser},`, 'user={super},')
-    .replaceAll(`by ${superuser} (auth`, 'by {super} (auth')
-    .replaceAll(` ${superuser} supergroup `, ' {super} supergroup ')
+  return (
+    text
+      .split('\n')
+      .filter(
+        (line) =>
+          !/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} |^(DEBUG|INFO|WARN|SLF4J)\b|^\tat |^org\.apache\.hadoop\.ipc\.RemoteException/.test(line),
+      )
+      .join('\n')
+      .replaceAll(target.uri, '{fs}')
+      .replaceAll(target.local, '{local}')
+      .replaceAll(/Connecting to namenode via \S+/g, 'Connecting to namenode via {door}')
+      .replaceAll(/BP-[^:\s]*:blk_\d+_\d+/g, '{block}')
+      .replaceAll(/\/default-rack\/127\.0\.0\.1:\d+/g, '{node}')
+      .replaceAll(/^( {3}|Name: )127\.0\.0\.1:\d+ \([^)]*\)/gm, '$1{node}')
+      .replaceAll(/^Hostname: .*$/gm, 'Hostname: {host}')
+      .replaceAll(/^(Xceivers|Num of Blocks): \d+$/gm, '$1: {n}')
+      .replaceAll(/^(.*%): (?:[\d.]+|NaN)%$/gm, '$1: {share}')
+      .replaceAll(/^((?:DFS|Non DFS|Configured|Present)[ \w]*): \d+ \([\d.]+ [KMGTPE]?B\)$/gm, '$1: {size}')
+      .replaceAll(/DatanodeInfoWithStorage\[[^\]]*\]/g, '{place}')
+      .replaceAll(/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [A-Z]+ \d{4}/g, '{date}')
+      .replaceAll(/20(?:2[3-9]|3\d)-\d\d-\d\d \d\d:\d\d(?::\d\d)?/g, '{time}')
+      .replaceAll(/\b1[789]\d{11}\b/g, '{ms}')
+      .replaceAll(/in \d+ milliseconds/g, 'in {n} milliseconds')
+      .replaceAll(`:${superuser}:supergroup`, ':{super}:supergroup')
+      .replaceAll(`user=${superuser},`, 'user={super},')
+      .replaceAll(`by ${superuser} (auth`, 'by {super} (auth')
+      .replaceAll(` ${superuser} supergroup `, ' {super} supergroup ')
+      // What is left of a Java log of which every line was dropped.
+      .replace(/^\n+$/, '')
+  )
 }

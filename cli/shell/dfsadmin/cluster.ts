@@ -1,7 +1,6 @@
 // Options of dfsadmin about the cluster as a whole: safe mode, topology, open files, hosts, bandwidth, metasave, saveNamespace.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeName } from '../../nodes/node.ts'
-import { checkCount } from '../command-format.ts'
 import { UsageError } from '../errors.ts'
 import { parseAmount } from './quota.ts'
 import { exitFailure } from './verb.ts'
@@ -71,23 +70,34 @@ export async function setBalancerBandwidth(args: readonly string[], options: Adm
     return exitFailure
   }
   await using fs = await options.connect()
-  await fs.admin.setBalancerBandwidth(bytes)
+  try {
+    await fs.admin.setBalancerBandwidth(bytes)
+  } catch (error) {
+    await options.streams.err.write('Balancer bandwidth is set failed.\n')
+    throw error
+  }
   await options.streams.out.write(`Balancer bandwidth is set to ${bytes}\n`)
   return 0
 }
 
-/** Words that are no flags are ignored, as Hadoop ignores them. */
+/** Other words are ignored, as Hadoop ignores them, but not more than its own flags would take. */
 export async function listOpenFiles(args: readonly string[], { streams, connect }: AdminOptions): Promise<number> {
+  if (args.length > 3) throw new UsageError('')
   const at = args.indexOf('-path')
   const typed = at < 0 ? '/' : args[at + 1]
-  if (typed === undefined) throw new UsageError('')
+  if (typed === undefined) throw new UsageError('option -path requires 1 argument.')
   await using fs = await connect()
   const path = fs.resolve(typed)
   const row = (host: string, client: string, file: string): string => `${host.padEnd(20)}\t${client.padEnd(20)}\t${file}\n`
   await streams.out.write(row('Client Host', 'Client Name', 'Open File Path'))
   const blockingDecommission = args.includes('-blockingDecommission')
-  for await (const file of fs.admin.openFiles({ path: path === '/' ? '' : path, blockingDecommission, signal: streams.signal })) {
-    await streams.out.write(row(file.client, file.holder, file.path.padStart(20)))
+  try {
+    for await (const file of fs.admin.openFiles({ path: path === '/' ? '' : path, blockingDecommission, signal: streams.signal })) {
+      await streams.out.write(row(file.client, file.holder, file.path.padStart(20)))
+    }
+  } catch (error) {
+    await streams.err.write('List open files failed.\n')
+    throw error
   }
   return 0
 }
@@ -97,8 +107,8 @@ export async function listOpenFiles(args: readonly string[], { streams, connect 
  * only checks what Hadoop checks: the caller and the safe mode.
  */
 export async function saveNamespace(args: readonly string[], options: AdminOptions): Promise<number> {
-  checkCount(args.length, 0, 1)
-  if (args.length === 1 && args[0] !== '-beforeShutdown') throw new UsageError('')
+  // Hadoop ignores what is not -beforeShutdown.
+  if (args.length > 1) throw new UsageError('')
   await using fs = await options.connect()
   // Only the superuser may read the log; of it nothing is wanted.
   await fs.namenode.call('getEdits', { afterTxid: Number.MAX_SAFE_INTEGER, limit: 1 })
