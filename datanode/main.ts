@@ -34,6 +34,8 @@ export interface DatanodeOptions {
   readonly services?: (local: LocalReplicas) => ExtraService[]
   /** The namenode refused this node while it ran. Without it the error is thrown where nobody catches it: the process ends. */
   readonly onRefused?: (error: QuarryError) => void
+  /** More disks failed than failed.volumes.tolerated allows, and the node has stopped. Without it, as onRefused. */
+  readonly onFailed?: (error: QuarryError) => void
 }
 
 export interface RunningDatanode {
@@ -49,6 +51,8 @@ export interface RunningDatanode {
 
 /** startDatanode waits this long for the first answer of the namenode; after that the node runs and keeps trying. */
 const firstAnswerMs = 3_000
+/** What was written to the namenode last has this long to leave before the node closes. */
+const farewellMs = 200
 /** Streams are looked at this often while draining. */
 const drainPollMs = 20
 
@@ -59,19 +63,29 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
   const closer = new Closer()
   try {
     const dirs = settings['data.dirs'].length > 0 ? settings['data.dirs'] : [join(settings['dir'], 'data')]
+    checkTolerance(settings['failed.volumes.tolerated'], dirs.length)
     const store = await ReplicaStore.open({
       dirs,
       limits: { reserved: settings['reserved'], capacity: settings['capacity'] },
       env,
       sync: settings['sync.on.close'],
       disk: new RealDisk(),
+      failedTolerated: settings['failed.volumes.tolerated'],
     })
     closer.use(store)
     const clients = closer.use(new DatanodeClients())
     const server = createGrpcServer()
-    const core = assembleDatanode({ settings, env, store, clients })
-    const { metrics, deletions, service, reportBad } = core
+    const stopFailed = async (error: QuarryError) => {
+      env.log.error('datanode.failed', { message: error.message })
+      // The heartbeat that says so leaves first.
+      await env.clock.sleep(farewellMs)
+      await closer.close().catch((failure: unknown) => env.log.warn('datanode.close.failed', { message: (failure as Error).message }))
+      endWith(error, options.onFailed)
+    }
+    const core = assembleDatanode({ settings, env, store, clients, onFailed: (error) => void stopFailed(error) })
+    const { metrics, deletions, service, upkeep, reportBad } = core
     closer.use(deletions)
+    closer.use(upkeep)
     service.addTo(server)
     for (const extra of options.services?.(new CheckedReplicas({ clock: env.clock, store, reportBad })) ?? []) {
       closer.use(extra)
@@ -104,6 +118,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
           used: storage.used,
           ...storage.space(),
         })),
+        failedVolumes: store.failed,
       }),
       metrics: () => metricsText(metrics, store),
     })
@@ -116,13 +131,8 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       }),
     )
     await firstAnswer(session, env)
-    session.onRefused((error) => {
-      if (options.onRefused) options.onRefused(error)
-      else
-        setImmediate(() => {
-          throw error
-        })
-    })
+    session.onRefused((error) => endWith(error, options.onRefused))
+    upkeep.start()
     env.log.info('datanode.started', { uuid: store.datanodeUuid, grpc: `${address}:${port}`, dirs, blocks: store.size })
     return {
       uuid: store.datanodeUuid,
@@ -145,6 +155,15 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
   }
 }
 
+/** Hands an error to whoever wants it, or ends the process with it. */
+function endWith(error: QuarryError, callback: ((error: QuarryError) => void) | undefined): void {
+  if (callback) callback(error)
+  else
+    setImmediate(() => {
+      throw error
+    })
+}
+
 function checkSettings(settings: Settings): void {
   if (!isLoopback(settings['bind']) && !settings['insecure']) {
     throw new QuarryError(
@@ -156,6 +175,15 @@ function checkSettings(settings: Settings): void {
     throw new QuarryError('CONFIG', 'A datanode needs a place for its blocks: set data.dirs or dir.')
   if (settings['namenode'] === '')
     throw new QuarryError('CONFIG', 'A datanode needs its namenode: set namenode, such as quarry://127.0.0.1:8021.')
+}
+
+/** As HDFS: a node that tolerates the failure of all its disks would run without any. */
+function checkTolerance(tolerated: number, dirs: number): void {
+  if (tolerated < dirs) return
+  throw new QuarryError(
+    'CONFIG',
+    `failed.volumes.tolerated is ${tolerated}, but the datanode has only ${dirs} storage director${dirs === 1 ? 'y' : 'ies'}: set it to ${dirs - 1} or less.`,
+  )
 }
 
 function datanodeId(store: ReplicaStore, settings: Settings, doors: { address: string; port: number; httpPort: number }): Init<DatanodeId> {

@@ -58,6 +58,7 @@ export function metricsText(metrics: DatanodeMetrics, store: ReplicaStore): stri
     'Finalised replicas.',
     storages.map(({ labels, storage }) => [labels, storage.finalized]),
   )
+  add('failed_volumes', 'gauge', 'Storage directories that do not take part any more.', [['', store.failed.length]])
   add('resident_bytes', 'gauge', 'Memory of the process.', [['', process.memoryUsage.rss()]])
   return `${lines.join('\n')}\n`
 }

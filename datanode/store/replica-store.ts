@@ -12,14 +12,15 @@ import { ReplicaState } from '../../proto/ports.ts'
 import type { ReplicaId, ReplicaWriter } from '../core/replica.ts'
 import type { Disk } from './disk.ts'
 import type { DurabilityStep } from './durability.ts'
+import { openStorages } from './open-storages.ts'
+import type { FailedDirectory, OpenedStorages } from './open-storages.ts'
 import { ReplicaFiles } from './replica-files.ts'
 import { ReplicaOpener } from './replica-opener.ts'
 import type { WriteRequest } from './replica-opener.ts'
 import { reportedState } from './replica-record.ts'
 import type { ReplicaListener, ReplicaRecord } from './replica-record.ts'
-import { scanStorage } from './scan.ts'
-import { StorageDirectory } from './storage-directory.ts'
-import type { StorageLimits } from './storage-directory.ts'
+import type { StorageIdentity } from './identity.ts'
+import type { StorageDirectory, StorageLimits } from './storage-directory.ts'
 
 export type { WriteRequest } from './replica-opener.ts'
 export type { ReplicaListener, ReplicaRecord } from './replica-record.ts'
@@ -30,6 +31,8 @@ export interface StoreOptions {
   readonly env: Env
   readonly sync: boolean
   readonly disk: Disk
+  /** Directories that may be unusable at the start; 0 when absent. */
+  readonly failedTolerated?: number | undefined
   readonly beforeStep?: ((step: DurabilityStep) => void) | undefined
 }
 
@@ -37,19 +40,21 @@ export class ReplicaStore {
   readonly disk: Disk
   readonly storages: readonly StorageDirectory[]
   readonly #replicas: Map<number, ReplicaRecord>
+  readonly #failedAtStart: readonly FailedDirectory[]
   readonly #env: Env
   readonly #files: ReplicaFiles
   readonly #opener: ReplicaOpener
   #sync: boolean
   #listener: ReplicaListener = { received() {}, receiving() {}, deleted() {} }
 
-  private constructor(options: StoreOptions, disk: Disk, storages: StorageDirectory[], replicas: Map<number, ReplicaRecord>) {
+  private constructor(options: StoreOptions, { storages, replicas, failed }: OpenedStorages) {
     this.#env = options.env
     this.#sync = options.sync
-    this.disk = disk
+    this.disk = options.disk
     this.storages = storages
+    this.#failedAtStart = failed
     this.#replicas = replicas
-    this.#files = new ReplicaFiles(disk)
+    this.#files = new ReplicaFiles(options.disk)
     this.#opener = new ReplicaOpener({
       env: options.env,
       files: this.#files,
@@ -63,34 +68,11 @@ export class ReplicaStore {
     })
   }
 
-  /** Opens the directories and looks at what is there. Throws IN_USE, WRONG_CLUSTER, VERSION or CONFIG. */
+  /** Opens the directories and looks at what is there. Throws IN_USE, VERSION or CONFIG. */
   static async open(options: StoreOptions): Promise<ReplicaStore> {
     assert(options.dirs.length > 0, 'a datanode has at least one storage directory')
-    const { env, limits, disk } = options
-    const storages: StorageDirectory[] = []
-    try {
-      let datanodeUuid = ''
-      for (const dir of options.dirs) {
-        const storage = await StorageDirectory.open(dir, { disk, clock: env.clock, limits }, () => ({
-          datanodeUuid: datanodeUuid || uuid(env),
-          storageUuid: `DS-${uuid(env)}`,
-        }))
-        storages.push(storage)
-        datanodeUuid ||= storage.identity.datanodeUuid
-        if (storage.identity.datanodeUuid !== datanodeUuid) {
-          throw new QuarryError(
-            'CONFIG',
-            `The storage directories ${storages[0]!.paths.root} and ${storage.paths.root} belong to different datanodes. Give each datanode its own directories.`,
-          )
-        }
-      }
-      const replicas = new Map<number, ReplicaRecord>()
-      for (const storage of storages) await scanStorage(disk, storage, replicas, env.log)
-      return new ReplicaStore(options, disk, storages, replicas)
-    } catch (error) {
-      for (const storage of storages) storage.close()
-      throw error
-    }
+    const opened = await openStorages({ ...options, failedTolerated: options.failedTolerated ?? 0 })
+    return new ReplicaStore(options, opened)
   }
 
   get datanodeUuid(): string {
@@ -98,15 +80,26 @@ export class ReplicaStore {
   }
 
   get poolId(): string {
-    return this.storages[0]!.identity.poolId
+    return this.#bound.poolId
   }
 
   get clusterId(): string {
-    return this.storages[0]!.identity.clusterId
+    return this.#bound.clusterId
+  }
+
+  /** Directories that do not take part any more, or did not from the start. */
+  get failed(): readonly FailedDirectory[] {
+    const since = this.storages.filter((storage) => storage.failed)
+    return [...this.#failedAtStart, ...since.map((storage) => ({ dir: storage.paths.root, reason: storage.failure }))]
   }
 
   get size(): number {
     return this.#replicas.size
+  }
+
+  /** Storage directories that were asked for, usable or not. */
+  get configured(): number {
+    return this.storages.length + this.#failedAtStart.length
   }
 
   listen(listener: ReplicaListener): void {
@@ -246,10 +239,33 @@ export class ReplicaStore {
     return true
   }
 
+  /** Gives a storage up: its replicas are forgotten, their writers end. Answers how many there were. The files stay as they are. */
+  failStorage(storage: StorageDirectory, reason: string): number {
+    if (storage.failed) return 0
+    storage.failed = true
+    storage.failure = reason
+    let lost = 0
+    for (const [blockId, replica] of this.#replicas) {
+      if (replica.storage !== storage) continue
+      this.#replicas.delete(blockId)
+      lost++
+      replica.writer
+        ?.takeOver()
+        .catch((error: unknown) => this.#env.log.warn('replica.close.failed', { blockId, message: (error as Error).message }))
+    }
+    storage.used = 0
+    storage.finalized = 0
+    return lost
+  }
+
   /** Lets go of the directories. Writers must be closed before. */
   async close(): Promise<void> {
     await Promise.all([...this.#replicas.values()].map((replica) => replica.writer?.takeOver()))
     for (const storage of this.storages) storage.close()
+  }
+
+  get #bound(): StorageIdentity {
+    return (this.storages.find(({ identity }) => identity.clusterId !== '') ?? this.storages[0]!).identity
   }
 
   async #remove(replica: ReplicaRecord): Promise<void> {
@@ -266,12 +282,4 @@ export class ReplicaStore {
       throw error
     }
   }
-}
-
-/** A random UUID (version 4) from the injected randomness. */
-function uuid(env: Env): string {
-  const bytes = Buffer.from(env.random.bytes(16))
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

@@ -111,6 +111,7 @@ export class StorageDirectory {
    * asked for anew behind the caller's back.
    */
   space(): { readonly capacity: number; readonly remaining: number; readonly nonDfsUsed: number } {
+    if (this.failed) return { capacity: 0, remaining: 0, nonDfsUsed: 0 }
     if (this.#clock.monotonicMs() - this.#spaceMs >= spaceCacheMs) void this.refreshSpace()
     const { total: bytes, free: left } = this.#space
     const total = Math.max(0, bytes - this.#limits.reserved)
