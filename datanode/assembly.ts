@@ -2,7 +2,6 @@
 // `main.ts` gives them a server and real disks; the simulation gives them its own.
 import type { Env } from '../common/env.ts'
 import { toQuarryError } from '../common/errors.ts'
-import type { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
 import type { Block, DatanodeId, Init } from '../proto/ports.ts'
 import type { DatanodeClients } from '../proto/transport/datanode-client.ts'
@@ -14,7 +13,6 @@ import { recoverBlock } from './workers/block-recovery.ts'
 import { Deletions } from './workers/deletions.ts'
 import { NamenodeSession } from './workers/namenode-session.ts'
 import { Transfers } from './workers/transfers.ts'
-import { Upkeep } from './workers/upkeep.ts'
 
 const softwareVersion = '0.1.0'
 
@@ -23,16 +21,12 @@ export interface DatanodeParts {
   readonly env: Env
   readonly store: ReplicaStore
   readonly clients: DatanodeClients
-  /** So many disks have failed that the node must stop. */
-  readonly onFailed?: ((error: QuarryError) => void) | undefined
 }
 
 export interface DatanodeCore {
   readonly metrics: DatanodeMetrics
   readonly deletions: Deletions
   readonly service: DatanodeService
-  /** What is done for the disks; the caller starts and closes it. */
-  readonly upkeep: Upkeep
   /** Undefined until startSession: nothing is reported before the ports are known. */
   readonly session: NamenodeSession | undefined
   reportBad(block: Block, storageUuid: string, reason: string): void
@@ -40,19 +34,12 @@ export interface DatanodeCore {
   startSession(parts: { readonly datanode: Init<DatanodeId>; readonly namenode: string; readonly channel?: NodeChannel }): NamenodeSession
 }
 
-export function assembleDatanode({ settings, env, store, clients, onFailed }: DatanodeParts): DatanodeCore {
+export function assembleDatanode({ settings, env, store, clients }: DatanodeParts): DatanodeCore {
   let session: NamenodeSession | undefined
   const metrics = new DatanodeMetrics()
   const reportBad: DatanodeCore['reportBad'] = (...bad) => session?.reportBad(...bad)
-  const transfers = new Transfers({ env, store, clients, metrics, reportBad })
+  const transfers = new Transfers({ env, store, clients, metrics, balancingBandwidth: settings['balancer.bandwidth'], reportBad })
   const deletions = new Deletions({ env, store, metrics })
-  const upkeep = new Upkeep({
-    env,
-    settings,
-    store,
-    heartbeatNow: () => session?.heartbeatNow(),
-    onTooManyFailed: (error) => onFailed?.(error),
-  })
   const service = new DatanodeService({
     env,
     store,
@@ -66,7 +53,6 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
     metrics,
     deletions,
     service,
-    upkeep,
     reportBad,
     get session() {
       return session
@@ -76,6 +62,7 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
         env,
         store,
         metrics,
+        slowPeers: () => service.slowPeers(),
         softwareVersion,
         namenode,
         channel,
@@ -86,11 +73,12 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
           replicate: (command) => {
             const block = command.block!
             transfers
-              .copy(block, command.targets)
+              .copy(block, command.targets, command.balancing ? 'balancing' : 'safety')
               .catch((error: unknown) =>
                 env.log.warn('replicate.failed', { blockId: block.blockId, message: toQuarryError(error).message }),
               )
           },
+          bandwidth: (bytesPerSecond) => transfers.setBalancingBandwidth(bytesPerSecond),
           invalidate: (blocks) => deletions.add(blocks),
           recover: (command) =>
             void recoverBlock({ env, clients, poolId: () => store.poolId, send: (message) => session?.send(message) }, command),

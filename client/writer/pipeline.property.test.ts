@@ -94,6 +94,9 @@ class World {
           if (this.pipeline?.attempt !== effect.attempt) break
           this.pipeline = undefined
           this.toReplicas = []
+          break
+        case 'finish':
+        case 'release':
       }
     }
   }

@@ -4,14 +4,18 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../common/checksum.ts'
 import { silentLogger } from '../../common/env.ts'
+import { pipelinePatienceMs } from '../../common/limits.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { VirtualClock } from '../../common/testing/virtual-clock.ts'
 import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
 import type { WriteHeader, WriteReply } from '../../proto/ports.ts'
 import type { Placement } from './packet-receiver.ts'
-import { idleHeartbeatMs, packetsHeld, runPipeline, stallMs, stallPerNodeMs, unackedMax } from './pipeline.ts'
-import type { Downstream, IncomingPacket } from './pipeline.ts'
+import { runPipeline } from './pipeline.ts'
+import { idleHeartbeatMs, packetsHeld, stallMs, unackedMax } from './pipeline-ports.ts'
+import type { Downstream, IncomingPacket } from './pipeline-ports.ts'
 import type { ReplicaWriter } from './replica.ts'
+
+const patienceMs = pipelinePatienceMs(stallMs, 1)
 
 /** Values handed over one at a time; what is asked for before it is there waits. */
 class Handover<T> implements AsyncIterator<T> {
@@ -144,6 +148,8 @@ function start(options: { below?: boolean; stage?: WriteStage } = {}) {
   const below = new FakeBelow()
   const packets = new Handover<IncomingPacket>()
   const replies: unknown[] = []
+  const took: string[] = []
+  let restart = (): void => {}
   const target = { datanode: { uuid: 'node-below' }, storageUuid: '', storageType: 0 }
   const header = {
     stage: options.stage ?? WriteStage.WRITE_SETUP_CREATE,
@@ -164,8 +170,13 @@ function start(options: { below?: boolean; stage?: WriteStage } = {}) {
           ? { setup: reply.setup.status, firstBad: reply.setup.firstBad }
           : { seqno: reply.ack.seqno, statuses: reply.ack.statuses },
       ),
+    onRestart: (callback) => {
+      restart = callback
+      return () => (restart = () => {})
+    },
+    peerTook: (uuid, ms) => void took.push(`${uuid} ${ms}`),
   })
-  return { clock, replica, below, packets, replies, running }
+  return { clock, replica, below, packets, replies, running, took, restart: () => restart() }
 }
 
 /** A full collection; Node offers it only behind a flag, which may be set late. */
@@ -356,7 +367,7 @@ describe('a node with another below it', () => {
     below.setup()
     packets.put(packet(0, 0))
     await settle()
-    await clock.advance(stallMs + stallPerNodeMs - 1)
+    await clock.advance(patienceMs - 1)
     await settle()
     expect(replies).toHaveLength(1)
     await clock.advance(2)
@@ -371,7 +382,7 @@ describe('a node with another below it', () => {
     below.gate = new Promise(() => {})
     packets.put(packet(0, 0))
     await settle()
-    await clock.advance(stallMs + stallPerNodeMs + 1)
+    await clock.advance(patienceMs + 1)
     await running
     expect(replies.at(-1)).toEqual({ seqno: 0, statuses: [0, PipelineStatus.PIPELINE_ERROR] })
   })
@@ -379,7 +390,7 @@ describe('a node with another below it', () => {
   it('gives up a node below that does not answer the setup, and names it', async () => {
     const { clock, replica, replies, running } = start({ below: true })
     await settle()
-    await clock.advance(stallMs + stallPerNodeMs + 1)
+    await clock.advance(patienceMs + 1)
     await running
     expect(replies).toEqual([{ setup: PipelineStatus.PIPELINE_ERROR, firstBad: 'node-below' }])
     expect(replica.done).toEqual(['close'])
@@ -402,7 +413,7 @@ describe('a node with another below it', () => {
     expect(replies.at(-1)).toEqual({ seqno: -1, statuses: [0, 0] })
     await clock.advance(idleHeartbeatMs + 1)
     await settle()
-    await clock.advance(stallMs + stallPerNodeMs + 1)
+    await clock.advance(patienceMs + 1)
     await running
     expect(replies.at(-1)).toEqual({ seqno: -1, statuses: [0, PipelineStatus.PIPELINE_ERROR] })
   })

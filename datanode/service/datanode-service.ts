@@ -3,7 +3,7 @@ import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { codec, serviceDefinition } from '../../proto/codec.ts'
-import { ReplicaState } from '../../proto/ports.ts'
+import { PipelineStatus, ReplicaState } from '../../proto/ports.ts'
 import type {
   BlockChecksumReply,
   BlockChecksumRequest,
@@ -20,15 +20,18 @@ import type {
   WriteHeader,
   WriteReply,
 } from '../../proto/ports.ts'
-import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import { joined } from '../../proto/transport/bulk-stream.ts'
 import type { BulkStream, Message } from '../../proto/transport/bulk-stream.ts'
 import { decodePacketParts, decodeWriteFrame } from '../../proto/transport/packet-codec.ts'
 import type { GrpcServer } from '../../proto/transport/server.ts'
 import { statusOf } from '../../proto/transport/status.ts'
-import { packetsHeld, runPipeline } from '../core/pipeline.ts'
-import type { IncomingPacket } from '../core/pipeline.ts'
+import { runPipeline } from '../core/pipeline.ts'
+import { packetsHeld } from '../core/pipeline-ports.ts'
+import type { IncomingPacket } from '../core/pipeline-ports.ts'
 import type { ReplicaWriter } from '../core/replica.ts'
+import { SlowPeers } from '../core/slow-peers.ts'
+import type { SlowPeerReport } from '../core/slow-peers.ts'
 import { blockChecksum } from '../store/block-checksum.ts'
 import { checksummer } from '../store/checksum-file.ts'
 import { ReplicaReader } from '../store/replica-reader.ts'
@@ -42,7 +45,7 @@ import { serveRead } from './read-block.ts'
 export interface ServiceDeps {
   readonly env: Env
   readonly store: ReplicaStore
-  readonly clients: DatanodeClients
+  readonly clients: DatanodeSource
   readonly transfers: Transfers
   readonly metrics: DatanodeMetrics
   readonly streamsMax: number
@@ -56,6 +59,9 @@ type Unary<Q, R> = (call: ServerUnaryCall<Q, R>, callback: (error: unknown, repl
 export class DatanodeService {
   readonly #deps: ServiceDeps
   readonly #pool = new BufferPool()
+  readonly #slowPeers = new SlowPeers()
+  /** Write streams that are to hear of a restart. */
+  readonly #restarts = new Set<() => void>()
   #draining = false
 
   constructor(deps: ServiceDeps) {
@@ -77,15 +83,27 @@ export class DatanodeService {
     })
   }
 
-  /** Refuses new streams from now on. */
+  /** Refuses new streams from now on; the open ones go on. */
   drain(): void {
     this.#draining = true
+  }
+
+  /** Ends the write streams that are still open: their writers are told that this node restarts and keeps their replicas. */
+  restart(): void {
+    this.#draining = true
+    for (const tell of [...this.#restarts]) tell()
+  }
+
+  /** Datanodes below this one in pipelines that are far slower than the others. */
+  slowPeers(): SlowPeerReport[] {
+    return this.#slowPeers.slow(this.#deps.env.clock.monotonicMs())
   }
 
   async #write(call: BulkStream): Promise<void> {
     const { metrics, env, store, clients } = this.#deps
     metrics.writers++
     try {
+      if (this.#draining) return await this.#refuseRestarting(call)
       this.#admit()
       const first = await call.next()
       const header = first.done ? null : decodeWriteFrame(joined(first.value as Message)).header
@@ -100,11 +118,24 @@ export class DatanodeService {
         adopt: (writer) => store.adopt(writer),
         connect: (below) => connectDownstream(clients, header.targets[0]!.datanode as DatanodeId, below),
         reply: (reply) => call.send([writeReply.encode(reply as Init<WriteReply>)]),
+        onRestart: (callback) => {
+          this.#restarts.add(callback)
+          return () => this.#restarts.delete(callback)
+        },
+        peerTook: (uuid, ms) => this.#slowPeers.record(uuid, ms, env.clock.monotonicMs()),
       })
       await call.flush()
     } finally {
       metrics.writers--
     }
+  }
+
+  /** A recovery that comes while this node stops is told to come back; a new block goes elsewhere. */
+  async #refuseRestarting(call: BulkStream): Promise<void> {
+    const error = { code: 'UNAVAILABLE', message: 'This datanode is stopping.', detailsJson: '' }
+    const setup = { status: PipelineStatus.PIPELINE_RESTARTING, firstBad: this.#deps.store.datanodeUuid, error, storages: [] }
+    await call.send([writeReply.encode({ setup })])
+    await call.flush()
   }
 
   #packets(call: BulkStream): AsyncIterator<IncomingPacket> {
@@ -153,6 +184,8 @@ export class DatanodeService {
 
   async #replicaInfo(request: ReplicaInfoRequest, peer: string): Promise<Init<ReplicaInfoReply>> {
     this.#checkPool(request.poolId)
+    // A writer that waits for this node's return must not take its farewell for it.
+    if (this.#draining) throw new QuarryError('UNAVAILABLE', 'This datanode is stopping.')
     const { store, localReads } = this.#deps
     const reader = await ReplicaReader.open(store, request.block ?? { blockId: 0, genstamp: 0 })
     await reader.close()
@@ -174,7 +207,7 @@ export class DatanodeService {
   async #transfer(request: TransferRequest): Promise<Init<TransferReply>> {
     this.#checkPool(request.poolId)
     const block = request.block ?? { blockId: 0, genstamp: 0, length: 0 }
-    await this.#deps.transfers.copy(block, request.targets)
+    await this.#deps.transfers.copy(block, request.targets, 'pipeline')
     return {}
   }
 

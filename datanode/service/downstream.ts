@@ -1,9 +1,9 @@
 // The node below in a pipeline, over the native wire.
 import type { DatanodeId, WriteHeader } from '../../proto/ports.ts'
-import type { DatanodeClients } from '../../proto/transport/datanode-client.ts'
-import type { Downstream } from '../core/pipeline.ts'
+import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
+import type { Downstream } from '../core/pipeline-ports.ts'
 
-export function connectDownstream(clients: DatanodeClients, node: DatanodeId, header: WriteHeader): Downstream {
+export function connectDownstream(clients: DatanodeSource, node: DatanodeId, header: WriteHeader): Downstream {
   const stream = clients.get(node).writeBlock(header)
   return {
     uuid: node.uuid,

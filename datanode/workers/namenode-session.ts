@@ -33,6 +33,8 @@ export interface SessionDeps {
   readonly env: Env
   readonly store: ReplicaStore
   readonly metrics: DatanodeMetrics
+  /** Datanodes that this one finds slow in pipelines. */
+  readonly slowPeers?: () => readonly { readonly uuid: string; readonly latencyMs: number }[]
   /** host:port of the namenode's gRPC door. */
   readonly namenode: string
   /** What streams are opened on; default gRPC to `namenode`. */
@@ -115,7 +117,9 @@ export class NamenodeSession {
     const { metrics, store } = this.#deps
     const storages = this.#storageReports()
     const nonDfsUsed = store.storages.reduce((sum, storage) => sum + storage.space().nonDfsUsed, 0)
-    this.#send({ heartbeat: { storages, xceivers: metrics.readers + metrics.writers, transfers: metrics.transfers, nonDfsUsed } })
+    const slowPeers = [...(this.#deps.slowPeers?.() ?? [])]
+    const xceivers = metrics.readers + metrics.writers
+    this.#send({ heartbeat: { storages, xceivers, transfers: metrics.transfers, nonDfsUsed, slowPeers } })
   }
 
   /** Full reports of all storages, now. */

@@ -2,66 +2,86 @@
 //
 // The stored checksums go with the bytes and every target checks them, so a bad disk here cannot spread. When a target finds a
 // mismatch, this node looks at its own replica and reports it if that is where the damage is.
+//
+// Three kinds do not stand in each other's way: copies that a writer waits for run at once, copies that the namenode orders for
+// safety have places of their own, and moves of the balancer have theirs and share a bandwidth.
 import type { Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { packetsInFlightMax } from '../../common/limits.ts'
 import { PipelineStatus, ReplicaState, WriteStage } from '../../proto/ports.ts'
 import type { Block, ReplicaLocation, WriteReply } from '../../proto/ports.ts'
-import type { DatanodeClients, WriteStream } from '../../proto/transport/datanode-client.ts'
+import type { DatanodeSource, WriteStream } from '../../proto/transport/datanode-client.ts'
+import { Lane } from '../core/lane.ts'
 import { packetDataBytes } from '../core/read-plan.ts'
 import { ReplicaReader } from '../store/replica-reader.ts'
+import { Throttle } from '../core/throttle.ts'
 import type { ReplicaStore } from '../store/replica-store.ts'
 import { verifyReplica } from '../store/verify.ts'
 import type { DatanodeMetrics } from '../service/metrics.ts'
 
-/** Copies sent at the same time; more wait. HDFS allows 2 and 4 at the hardest. */
-const transfersMax = 4
-/** Copies that may wait: the namenode asks again for what was refused. */
+/** Copies of each kind sent at the same time; more wait. HDFS allows 2 for safety and 4 at the hardest, and 100 moves. */
+const lanes = { safety: 4, balancing: 8, pipeline: 64 } as const
+export type TransferKind = keyof typeof lanes
+/** Copies of a kind that may wait: the namenode, or the writer, asks again for what was refused. */
 const waitingMax = 1000
 const transferPacketBytes = 1024 * 1024
 /** A copy without progress for this long has failed. */
 const stallMs = 60_000
 
+/** A long wait for bandwidth is cut into these. */
+const throttleSliceMs = 5_000
+
+interface Exchange {
+  readonly reader: ReplicaReader
+  readonly stream: WriteStream
+  readonly stage: WriteStage
+  readonly kind: TransferKind
+  progressed(): void
+}
+
 export interface TransferDeps {
   readonly env: Env
   readonly store: ReplicaStore
-  readonly clients: DatanodeClients
+  readonly clients: DatanodeSource
   readonly metrics: DatanodeMetrics
+  /** Bytes a second that moves of the balancer may take together. */
+  readonly balancingBandwidth: number
   reportBad(block: Block, storageUuid: string, reason: string): void
 }
 
 export class Transfers {
   readonly #deps: TransferDeps
-  readonly #waiting: (() => void)[] = []
-  #running = 0
+  readonly #lanes: Readonly<Record<TransferKind, Lane>>
+  readonly #throttle: Throttle
 
   constructor(deps: TransferDeps) {
     this.#deps = deps
+    this.#throttle = new Throttle(deps.balancingBandwidth)
+    const lane = (kind: TransferKind): Lane => new Lane(lanes[kind], waitingMax)
+    this.#lanes = { safety: lane('safety'), balancing: lane('balancing'), pipeline: lane('pipeline') }
+  }
+
+  /** Holds for the moves under way too. */
+  setBalancingBandwidth(bytesPerSecond: number): void {
+    this.#throttle.setRate(bytesPerSecond, this.#deps.env.clock.monotonicMs())
   }
 
   /** Copies of open replicas stay open at the target; the others are finalised there. Resolves when every target holds it. */
-  async copy(block: Block, targets: readonly ReplicaLocation[]): Promise<void> {
+  async copy(block: Block, targets: readonly ReplicaLocation[], kind: TransferKind = 'safety'): Promise<void> {
     const first = targets[0]?.datanode
     if (first === undefined || first === null) throw new QuarryError('INVALID_ARGUMENT', 'A copy needs a target.')
-    await this.#enter()
-    this.#deps.metrics.transfers++
-    try {
-      await this.#send(block, targets)
-      this.#deps.metrics.blocksCopied++
-    } finally {
-      this.#deps.metrics.transfers--
-      this.#running--
-      this.#waiting.shift()?.()
-    }
+    await this.#lanes[kind].run(async () => {
+      this.#deps.metrics.transfers++
+      try {
+        await this.#send(block, targets, kind)
+        this.#deps.metrics.blocksCopied++
+      } finally {
+        this.#deps.metrics.transfers--
+      }
+    })
   }
 
-  async #enter(): Promise<void> {
-    if (this.#waiting.length >= waitingMax) throw new QuarryError('OVERLOADED', 'Too many copies wait to be sent.')
-    while (this.#running >= transfersMax) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#running++
-  }
-
-  async #send(block: Block, targets: readonly ReplicaLocation[]): Promise<void> {
+  async #send(block: Block, targets: readonly ReplicaLocation[], kind: TransferKind): Promise<void> {
     const { store, clients, env } = this.#deps
     const reader = await ReplicaReader.open(store, block)
     const record = store.find(block)
@@ -84,7 +104,7 @@ export class Transfers {
     }
     watch()
     try {
-      await this.#exchange(reader, stream, () => (progressMs = env.clock.monotonicMs()))
+      await this.#exchange({ reader, stream, stage, kind, progressed: () => (progressMs = env.clock.monotonicMs()) })
     } catch (error) {
       if (error instanceof QuarryError && error.code === 'CHECKSUM') await this.#suspect(block)
       throw error
@@ -95,11 +115,12 @@ export class Transfers {
     }
   }
 
-  async #exchange(reader: ReplicaReader, stream: WriteStream, progressed: () => void): Promise<void> {
+  async #exchange({ reader, stream, stage, kind, progressed }: Exchange): Promise<void> {
     const replies = stream.replies[Symbol.asyncIterator]()
     const setup = await this.#reply(replies)
     if (setup.setup?.status !== PipelineStatus.PIPELINE_SUCCESS) {
-      if (setup.setup?.error?.code === 'ALREADY_EXISTS') return
+      // What is there already is what was wanted, unless a pipeline waits for exactly these bytes.
+      if (setup.setup?.error?.code === 'ALREADY_EXISTS' && stage === WriteStage.WRITE_TRANSFER_FINALIZED) return
       throw new QuarryError(
         'PIPELINE_FAILED',
         `The copy was refused by datanode ${setup.setup?.firstBad ?? '?'}: ${setup.setup?.error?.message ?? 'no reason given'}`,
@@ -128,6 +149,7 @@ export class Transfers {
       const sums = Buffer.allocUnsafe(crc === undefined ? 0 : Math.ceil(length / bytesPerChunk) * 4)
       await reader.read(offset, length, data, sums)
       if (unacked >= packetsInFlightMax) await takeAck()
+      if (kind === 'balancing') await this.#throttled(length + sums.length, progressed)
       unacked++
       await stream.send({ seqno: seqno++, offset, checksums: sums, data })
       progressed()
@@ -136,6 +158,18 @@ export class Transfers {
     await stream.send({ seqno, offset: reader.length, last: true })
     stream.end()
     while (unacked > 0) await takeAck()
+  }
+
+  /** Waits until the moves of the balancer may send these bytes. */
+  async #throttled(bytes: number, progressed: () => void): Promise<void> {
+    const { clock } = this.#deps.env
+    const waitMs = this.#throttle.take(bytes, clock.monotonicMs())
+    const until = clock.monotonicMs() + waitMs
+    for (let leftMs = waitMs; leftMs > 0; leftMs = until - clock.monotonicMs()) {
+      await clock.sleep(Math.min(leftMs, throttleSliceMs))
+      // Waiting for the bandwidth is no stall.
+      progressed()
+    }
   }
 
   async #reply(replies: AsyncIterator<WriteReply>): Promise<WriteReply> {
