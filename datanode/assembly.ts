@@ -2,6 +2,7 @@
 // `main.ts` gives them a server and real disks; the simulation gives them its own.
 import type { Env } from '../common/env.ts'
 import { toQuarryError } from '../common/errors.ts'
+import type { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
 import type { Block, DatanodeId, Init } from '../proto/ports.ts'
 import type { DatanodeClients } from '../proto/transport/datanode-client.ts'
@@ -13,6 +14,7 @@ import { recoverBlock } from './workers/block-recovery.ts'
 import { Deletions } from './workers/deletions.ts'
 import { NamenodeSession } from './workers/namenode-session.ts'
 import { Transfers } from './workers/transfers.ts'
+import { Upkeep } from './workers/upkeep.ts'
 
 const softwareVersion = '0.1.0'
 
@@ -21,12 +23,16 @@ export interface DatanodeParts {
   readonly env: Env
   readonly store: ReplicaStore
   readonly clients: DatanodeClients
+  /** So many disks have failed that the node must stop. */
+  readonly onFailed?: ((error: QuarryError) => void) | undefined
 }
 
 export interface DatanodeCore {
   readonly metrics: DatanodeMetrics
   readonly deletions: Deletions
   readonly service: DatanodeService
+  /** What is done for the disks; the caller starts and closes it. */
+  readonly upkeep: Upkeep
   /** Undefined until startSession: nothing is reported before the ports are known. */
   readonly session: NamenodeSession | undefined
   reportBad(block: Block, storageUuid: string, reason: string): void
@@ -34,12 +40,19 @@ export interface DatanodeCore {
   startSession(parts: { readonly datanode: Init<DatanodeId>; readonly namenode: string; readonly channel?: NodeChannel }): NamenodeSession
 }
 
-export function assembleDatanode({ settings, env, store, clients }: DatanodeParts): DatanodeCore {
+export function assembleDatanode({ settings, env, store, clients, onFailed }: DatanodeParts): DatanodeCore {
   let session: NamenodeSession | undefined
   const metrics = new DatanodeMetrics()
   const reportBad: DatanodeCore['reportBad'] = (...bad) => session?.reportBad(...bad)
   const transfers = new Transfers({ env, store, clients, metrics, balancingBandwidth: settings['balancer.bandwidth'], reportBad })
   const deletions = new Deletions({ env, store, metrics })
+  const upkeep = new Upkeep({
+    env,
+    settings,
+    store,
+    heartbeatNow: () => session?.heartbeatNow(),
+    onTooManyFailed: (error) => onFailed?.(error),
+  })
   const service = new DatanodeService({
     env,
     store,
@@ -53,6 +66,7 @@ export function assembleDatanode({ settings, env, store, clients }: DatanodePart
     metrics,
     deletions,
     service,
+    upkeep,
     reportBad,
     get session() {
       return session
