@@ -59,7 +59,16 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
   cluster.onReplicaArrived((blockId) => engine.blockReported(blockId))
   cluster.onRecoveryFailed((failed) => engine.recoveryFailed(failed))
   void groups.prepare(superuser)
-  const front = new Front({ engine, cluster, view: store.tx, settings: engineSettings, groups, clusterId, ...(calls && { calls }) })
+  const front = new Front({
+    engine,
+    cluster,
+    view: store.tx,
+    settings: engineSettings,
+    groups,
+    clusterId,
+    clock: env.clock,
+    ...(calls && { calls }),
+  })
   const session = sessionDoor({
     cluster,
     clusterId,

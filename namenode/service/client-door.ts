@@ -3,9 +3,10 @@
 //   hello -> (groups of the user looked up) -> welcome -> batches of calls <-> batches of replies
 //
 // A message costs more than the call inside it (some 28 us in grpc-js), so all replies of one turn of the event loop leave in
-// one message. Nothing on the way of a call makes a promise. Bounds: a client with callsInFlightMax calls unanswered, or whose
-// replies pile up unread, is not read from until it has caught up.
+// one message. Nothing on the way of a call makes a promise. Bounds: a client with callsInFlightMax calls unanswered, with more than
+// its share of what waits (admission.ts), or whose replies pile up unread, is not read from until it has caught up.
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { assert } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Logger } from '../../common/env.ts'
 import { callsInFlightMax } from '../../common/limits.ts'
@@ -14,6 +15,7 @@ import type { Call, CallBatch, CallContext, Command, Hello } from '../../proto/p
 import { ReplyBatchEncoder } from '../../proto/reply-batch.ts'
 import { protocolVersion } from '../../proto/version.ts'
 import { hostOf } from '../core/cluster/placement.ts'
+import type { Patron } from './admission.ts'
 import type { Front } from './front.ts'
 
 /** A message of replies that has grown to this size leaves at once: keeps messages far below their limit. */
@@ -44,7 +46,7 @@ type SharedContext = Omit<CallContext, 'callId' | 'retryCount' | 'groups'>
 type Phase =
   | { readonly kind: 'greeting' }
   | { readonly kind: 'looking-up'; readonly early: Call[] }
-  | { readonly kind: 'serving'; readonly shared: SharedContext }
+  | { readonly kind: 'serving'; readonly shared: SharedContext; readonly patron: Patron }
   | { readonly kind: 'closed' }
 
 class ClientSession {
@@ -66,6 +68,7 @@ class ClientSession {
     this.#front = front
     this.#log = log
     front.counters.sessions++
+    readOneAhead(stream)
     stream.on('data', (batch: CallBatch) => this.#received(batch))
     stream.on('drain', () => this.#drained())
     // The client has said all it will; what is under way is still answered.
@@ -79,7 +82,7 @@ class ClientSession {
     const phase = this.#phase
     switch (phase.kind) {
       case 'serving':
-        return this.#run(batch.calls, phase.shared)
+        return this.#run(batch.calls, phase.shared, phase.patron)
       case 'greeting':
         if (!batch.hello) return this.#refuse(new QuarryError('VERSION', 'The first message on this stream must be a hello.'))
         this.#greet(batch.hello, batch.calls)
@@ -115,10 +118,11 @@ class ClientSession {
       clientId: Buffer.from(hello.clientId).toString('hex'),
       callerContext: hello.callerContext,
     }
-    this.#phase = { kind: 'serving', shared }
+    const patron = this.#front.admission.open(hello.user, () => this.#pauseIfNeeded())
+    this.#phase = { kind: 'serving', shared, patron }
     this.#replies.welcome({ protocol: protocolVersion, clusterId: this.#front.clusterId, poolId: this.#front.poolId })
     this.#flush()
-    this.#run(early, shared)
+    this.#run(early, shared, patron)
     this.#pauseIfNeeded()
   }
 
@@ -131,13 +135,13 @@ class ClientSession {
     this.#stream.end()
   }
 
-  #run(calls: readonly Call[], shared: SharedContext): void {
+  #run(calls: readonly Call[], shared: SharedContext, patron: Patron): void {
     const groups = this.#front.groups.current(shared.user)
-    for (const call of calls) this.#call(call, shared, groups)
+    for (const call of calls) this.#call(call, shared, groups, patron)
     this.#pauseIfNeeded()
   }
 
-  #call(call: Call, shared: SharedContext, groups: readonly string[]): void {
+  #call(call: Call, shared: SharedContext, groups: readonly string[], patron: Patron): void {
     const { id, op: method } = call
     if (method === undefined) {
       this.#replies.error(id, new QuarryError('UNSUPPORTED', 'This namenode does not know the call. Is the client of a newer release?'))
@@ -154,7 +158,7 @@ class ClientSession {
       callerContext: shared.callerContext,
     }
     this.#inFlight++
-    this.#front.call(context, { method, request: call[method] } as Command, (error, reply) => {
+    const done = (error: QuarryError | undefined, reply: object): void => {
       this.#inFlight--
       if (this.#phase.kind === 'closed') return
       try {
@@ -166,7 +170,8 @@ class ClientSession {
       }
       if (this.#replies.bytes >= replyBytesMax) this.#flush()
       else this.#scheduleFlush()
-    })
+    }
+    this.#front.call(context, { method, request: call[method] } as Command, done, patron)
   }
 
   /** Replies to everything this turn reads or commits leave together. */
@@ -194,7 +199,9 @@ class ClientSession {
   }
 
   #pauseIfNeeded(): void {
-    const pause = this.#congested || this.#inFlight >= callsInFlightMax || this.#phase.kind === 'looking-up'
+    const phase = this.#phase
+    const isOver = phase.kind === 'serving' && phase.patron.isOver
+    const pause = this.#congested || isOver || this.#inFlight >= callsInFlightMax || phase.kind === 'looking-up'
     if (pause === this.#paused) return
     this.#paused = pause
     if (pause) this.#stream.pause()
@@ -215,10 +222,19 @@ class ClientSession {
 
   /** Idempotent. */
   #close(): void {
-    if (this.#phase.kind === 'closed') return
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
     this.#phase = { kind: 'closed' }
     this.#front.counters.sessions--
+    if (phase.kind === 'serving') this.#front.admission.close(phase.patron)
   }
+}
+
+/** grpc-js decodes sixteen messages ahead of a stream that is not read; with one, a flood stays bytes within the stream's window. */
+function readOneAhead(stream: Stream): void {
+  const state = (stream as unknown as { _readableState?: { highWaterMark: number } })._readableState
+  assert(state !== undefined, 'Node streams no longer keep their high-water mark where we lower it')
+  state.highWaterMark = 1
 }
 
 function helloRefusal(hello: Hello): QuarryError | undefined {

@@ -1,5 +1,6 @@
 // What every door of the namenode calls, whatever its wire: a context and a command in, one answer out. Commands of the namespace
 // go to the engine; those about the cluster are answered here.
+import type { Clock } from '../../common/env.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { CallContext, Command, FsStatsReply, Method } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
@@ -8,6 +9,8 @@ import type { Done, Engine } from '../core/engine.ts'
 import type { NamespaceView } from '../core/model.ts'
 import { callerOf } from '../core/plan.ts'
 import type { EngineSettings } from '../core/plan.ts'
+import { Admission } from './admission.ts'
+import type { Patron } from './admission.ts'
 import { CallCounters } from './call-counters.ts'
 import { clusterCalls, fsStatsOf } from './cluster-calls.ts'
 import type { Groups } from './groups.ts'
@@ -35,6 +38,7 @@ export interface FrontDeps {
   readonly settings: EngineSettings
   readonly groups: Groups
   readonly clusterId: string
+  readonly clock: Clock
   /** Files and programs that operators keep. */
   readonly outside?: OperatorFiles
   /** Calls that are neither the namespace's nor about the cluster, such as backups. */
@@ -54,6 +58,7 @@ const finishing: ReadonlySet<Method> = new Set<Method>([
 export class Front {
   readonly counters = new CallCounters()
   readonly groups: Groups
+  readonly admission: Admission
   readonly clusterId: string
   readonly poolId: string
   readonly #engine: Engine
@@ -71,6 +76,11 @@ export class Front {
     this.groups = deps.groups
     this.clusterId = deps.clusterId
     this.poolId = deps.settings.poolId
+    this.admission = new Admission({
+      clock: deps.clock,
+      view: deps.view,
+      run: (context, command, done) => this.#carryOut(context, command, done),
+    })
     this.#calls = { ...clusterCalls(deps), ...deps.calls }
   }
 
@@ -83,25 +93,33 @@ export class Front {
     return this.#draining
   }
 
-  /** The callback runs once: in this tick for a query, after the commit for a change. */
-  call(context: CallContext, command: Command, done: Done): void {
+  /**
+   * The callback runs once. For `patron`, a connection of a client, the call waits its turn; without one it is carried out now: in
+   * this tick for a query, after the commit for a change.
+   */
+  call(context: CallContext, command: Command, done: Done, patron?: Patron): void {
     this.counters.started(command.method)
     const finish = this.#finisher(command.method, done)
     if (this.#draining && mutations.has(command.method) && !finishing.has(command.method)) {
       return finish(new QuarryError('RETRY_LATER', 'The namenode is stopping. Try again when it is back.'), {})
     }
+    if (patron === undefined) this.#carryOut(context, command, finish)
+    else this.admission.submit(patron, context, command, finish)
+  }
+
+  #carryOut(context: CallContext, command: Command, done: Done): void {
     const handle = this.#calls[command.method]
-    if (handle === undefined) return this.#engine.submitCallback(context, command, finish)
+    if (handle === undefined) return this.#engine.submitCallback(context, command, done)
     let reply: object | Promise<object>
     try {
       reply = handle({ context, caller: callerOf(context, this.#settings) }, command.request as never)
     } catch (error) {
-      return finish(toQuarryError(error), {})
+      return done(toQuarryError(error), {})
     }
-    if (!(reply instanceof Promise)) return finish(undefined, reply)
+    if (!(reply instanceof Promise)) return done(undefined, reply)
     void reply.then(
-      (value) => finish(undefined, value),
-      (error: unknown) => finish(toQuarryError(error), {}),
+      (value) => done(undefined, value),
+      (error: unknown) => done(toQuarryError(error), {}),
     )
   }
 

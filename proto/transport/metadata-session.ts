@@ -8,11 +8,13 @@
 //   M2  A call that was on a broken stream is sent again with its id and retryCount + 1: the namenode's retry cache (clientId,
 //       id) answers what it had decided already, so nothing is done twice.
 //   M3  Every call settles: by its reply, its deadline, its signal, or the end of the session.
+//   M4  A namenode that refuses (OVERLOADED, RETRY_LATER) is asked again after a pause of its own choice or a growing one, spread by
+//       chance; each refusal for overload halves how many calls are sent at a time, each answer lets one in a few more be.
 import type { ClientDuplexStream, Client, ServiceError } from '@grpc/grpc-js'
 import { backoffMs } from '../../common/backoff.ts'
 import { QuarryError, isErrorCode } from '../../common/errors.ts'
 import type { ErrorDetails } from '../../common/errors.ts'
-import type { Env } from '../../common/env.ts'
+import type { Env, Random } from '../../common/env.ts'
 import { callsInFlightMax, callsQueuedMax } from '../../common/limits.ts'
 import { systemEnv } from '../../common/system-env.ts'
 import { codec } from '../codec.ts'
@@ -51,6 +53,8 @@ const callTimeoutDefaultMs = 60_000
 const reconnectBackoff = { baseMs: 50, maxMs: 2_000 }
 /** The namenode asked for patience (RETRY_LATER, OVERLOADED). */
 const busyBackoff = { baseMs: 100, maxMs: 5_000 }
+/** Calls that an overloaded namenode is still sent at a time. */
+const windowMin = 16
 /** How exactly deadlines are kept: one timer looks over all calls. */
 const sweepIntervalMs = 50
 /** Calls in one message: keeps a message far below its limit and lets the server begin early. */
@@ -88,6 +92,8 @@ interface PendingCall {
   retryCount: number
   /** Refusals of a busy namenode so far. */
   busy: number
+  /** Pausing before it is sent again: neither on the stream nor in #queue. */
+  pausing: boolean
   readonly deadlineAtMs: number
   readonly resolve: (reply: never) => void
   readonly reject: (error: QuarryError) => void
@@ -120,6 +126,10 @@ class MetadataSession implements NamenodePort {
   /** Messages of the present stream that were not read to their end. */
   #unread: ReplyBatchReader[] = []
   #inFlight = 0
+  /** Calls that may be in flight. */
+  #window = callsInFlightMax
+  /** Refusals of calls that were sent before the window shrank do not shrink it again. */
+  #shrunkAtId = 0
   #nextId = 1
   #state: State
   #opening: Opening | undefined
@@ -177,6 +187,7 @@ class MetadataSession implements NamenodePort {
         request,
         retryCount: 0,
         busy: 0,
+        pausing: false,
         signal,
         onAbort,
         reject,
@@ -294,8 +305,12 @@ class MetadataSession implements NamenodePort {
     this.#inFlight = 0
     this.#unread = []
     const unsent = new Set(this.#queue)
-    for (const call of this.#pending.values()) if (!unsent.has(call)) call.retryCount++
-    this.#queue = [...this.#pending.values()]
+    this.#queue = []
+    for (const call of this.#pending.values()) {
+      if (call.pausing) continue
+      if (!unsent.has(call)) call.retryCount++
+      this.#queue.push(call)
+    }
     const waitMs = backoffMs(attempt, reconnectBackoff, this.#env.random)
     this.#keepAlive ??= setInterval(() => {}, 2 ** 30)
     const cancel = this.#env.clock.after(waitMs, () => this.#connect(attempt, error))
@@ -380,14 +395,14 @@ class MetadataSession implements NamenodePort {
     })
   }
 
-  /** Sends what waits. No more than callsInFlightMax are out at a time, so the stream's own buffer stays small too. */
+  /** Sends what waits. No more than the window are out at a time, so the stream's own buffer stays small too. */
   #flush(): void {
     const state = this.#state
     if (state.kind !== 'serving') return
     let taken = 0
-    while (taken < this.#queue.length && this.#inFlight < callsInFlightMax) {
+    while (taken < this.#queue.length && this.#inFlight < this.#window) {
       const calls: Init<Call>[] = []
-      while (taken < this.#queue.length && calls.length < batchCallsMax && this.#inFlight < callsInFlightMax) {
+      while (taken < this.#queue.length && calls.length < batchCallsMax && this.#inFlight < this.#window) {
         const call = this.#queue[taken++]!
         if (!this.#pending.has(call.id)) continue
         calls.push({ id: call.id, retryCount: call.retryCount, [call.method]: call.request })
@@ -405,10 +420,12 @@ class MetadataSession implements NamenodePort {
     if (!call) return
     if (reply.error) {
       const error = wireError(reply.error)
-      if ((error.code === 'RETRY_LATER' || error.code === 'OVERLOADED') && this.#tryLater(call)) return
+      if (error.code === 'OVERLOADED') this.#shrink(call)
+      if ((error.code === 'RETRY_LATER' || error.code === 'OVERLOADED') && this.#tryLater(call, error)) return
       this.#settle(reply.id)?.reject(error)
       return
     }
+    if (this.#window < callsInFlightMax) this.#window += 4 / this.#window
     const result = reply[call.method]
     this.#settle(reply.id)
     if (result === null) call.reject(new QuarryError('INTERNAL', `The namenode answered ${call.method} with something else.`))
@@ -416,20 +433,28 @@ class MetadataSession implements NamenodePort {
   }
 
   /** Whether the call waits and is made again: under a new id, because the namenode did nothing under the old one. */
-  #tryLater(call: PendingCall): boolean {
-    const waitMs = backoffMs(call.busy, busyBackoff, this.#env.random)
+  #tryLater(call: PendingCall, refusal: QuarryError): boolean {
+    const waitMs = pauseMs(refusal, call.busy, this.#env.random)
     if (this.#env.clock.monotonicMs() + waitMs >= call.deadlineAtMs) return false
     this.#pending.delete(call.id)
     call.busy++
     call.id = this.#takeId()
     call.retryCount = 0
+    call.pausing = true
     this.#pending.set(call.id, call)
     this.#env.clock.after(waitMs, () => {
-      if (!this.#pending.has(call.id) || this.#queue.includes(call)) return
+      call.pausing = false
+      if (!this.#pending.has(call.id)) return
       this.#queue.push(call)
       this.#scheduleFlush()
     })
     return true
+  }
+
+  #shrink(call: PendingCall): void {
+    if (call.id < this.#shrunkAtId) return
+    this.#shrunkAtId = this.#nextId
+    this.#window = Math.max(windowMin, Math.min(this.#window, this.#inFlight) / 2)
   }
 
   /** Takes the call out: whoever gets it settles its promise. */
@@ -455,6 +480,14 @@ class MetadataSession implements NamenodePort {
     if ((state.kind === 'waiting' || state.kind === 'connecting') && state.last) return state.last
     return new QuarryError('TIMEOUT', `The namenode at ${this.#address} did not answer ${call.method} in time.`, { method: call.method })
   }
+}
+
+/** Milliseconds before a refused call is made again: what the namenode asks for, or a pause that doubles; spread, so that callers part ways. */
+function pauseMs(refusal: QuarryError, attempt: number, random: Random): number {
+  const growing = backoffMs(attempt, busyBackoff, random)
+  const asked = refusal.details['retryAfterMs']
+  if (typeof asked !== 'number' || !(asked >= 0)) return growing
+  return Math.max(Math.min(asked, busyBackoff.maxMs) * (1 + random.float()), attempt === 0 ? 0 : growing)
 }
 
 /** Failures of a connection after which another may succeed. */
