@@ -54,7 +54,9 @@ describe('permissions', () => {
     expect(await denied('delete', { path: '/a/f' })).toBe(
       'Permission denied: user=bob, access=WRITE, inode="/a":root:supergroup:drwxr-xr-x',
     )
-    expect(await denied('setQuota', { path: '/a', names: 5 })).toBe('Access denied for user bob. Superuser privilege is required')
+    expect(await denied('setQuota', { path: '/a', names: 5 })).toBe(
+      'Access denied for user bob. Superuser privilege is required for operation setQuota',
+    )
     expect(await denied('getContentSummary', { path: '/' })).toBe(
       'Permission denied: user=bob, access=READ_EXECUTE, inode="/secret":root:supergroup:drwx------',
     )

@@ -7,6 +7,7 @@ import type { Datanode, Storage } from './datanode-table.ts'
 import { DatanodeTable } from './datanode-table.ts'
 import { Drains } from './drains.ts'
 import { Invalidations } from './invalidations.ts'
+import type { LostStamps } from './lost-stamps.ts'
 import type { LivenessLimits } from './liveness.ts'
 import { Moves } from './moves.ts'
 import { PendingCopies } from './pending-copies.ts'
@@ -61,15 +62,18 @@ export class BlockLayer {
   /** The next block id that the look at every block comes to (BackgroundScans); undefined when none is running. */
   recheckFrom: number | undefined
   readonly safeMode: SafeMode
+  /** Stamps of a history that a restore has taken back. */
+  readonly lost: LostStamps | undefined
   /** Monotonic; copies are ordered only from then on (R6 in redundancy.ts). */
   readonly copiesFromMs: number
   /** Blocks whose replicas do not count while starting: those of files that were open when the namenode stopped. */
   readonly openAtStart: ReadonlySet<number>
 
-  constructor(deps: { readonly env: Env; readonly view: NamespaceView; readonly settings: ClusterSettings }) {
+  constructor(deps: { readonly env: Env; readonly view: NamespaceView; readonly settings: ClusterSettings; readonly lost?: LostStamps }) {
     this.env = deps.env
     this.view = deps.view
     this.settings = deps.settings
+    this.lost = deps.lost
     this.copiesFromMs = deps.view.counters().blocks === 0 ? 0 : deps.env.clock.monotonicMs() + deps.settings.deadAfterMs
     this.openAtStart = unfinishedBlocks(deps.view)
     this.safeMode = new SafeMode(deps.settings.safeMode, deps.view.counters().blocks - this.openAtStart.size)

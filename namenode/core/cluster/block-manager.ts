@@ -27,6 +27,7 @@ import type { ContactTime, Datanode, NodeLink } from './datanode-table.ts'
 import { sortByDistance } from './distance.ts'
 import { Effects } from './effects.ts'
 import type { NodeState } from './liveness.ts'
+import type { LostStamps } from './lost-stamps.ts'
 import { NodeAdmin } from './node-admin.ts'
 import type { NodeRecords } from './node-admin.ts'
 import { hostOf, placeReplicas } from './placement.ts'
@@ -45,6 +46,8 @@ export interface BlockManagerDeps {
   readonly defer: (callback: () => void) => void
   /** What operators set, kept over restarts. Without it, it is forgotten. */
   readonly records?: NodeRecords
+  /** Left out: no restore has taken anything back. */
+  readonly lost?: LostStamps
 }
 
 export interface ClusterCounts {
@@ -277,6 +280,7 @@ export class BlockManager implements ClusterPort {
     const { safeMode } = this.#layer
     if (action === SafeModeAction.SAFE_MODE_ENTER) safeMode.enter()
     else if (action === SafeModeAction.SAFE_MODE_LEAVE || action === SafeModeAction.SAFE_MODE_FORCE_EXIT) {
+      if (action === SafeModeAction.SAFE_MODE_FORCE_EXIT) this.#layer.lost?.accept()
       if (safeMode.leave(action === SafeModeAction.SAFE_MODE_FORCE_EXIT)) this.#leftSafeMode()
     }
     return this.safeMode()

@@ -67,7 +67,7 @@ export class Redundancy {
     const misplaced = racksMissing(wanted, census, nodes.racks) > 0
     if (census.corrupt.length > 0) corrupt.add(block.blockId)
     else corrupt.delete(block.blockId)
-    const known = live > 0 || required === 0
+    const known = live > 0 || census.leaving.length > 0 || required === 0
     if (known && live + pending.count(block.blockId) >= required && !misplaced) queues.delete(block.blockId)
     else queues.set(block.blockId, priorityOf({ live, required, outOfService: census.leaving.length + census.maintenance }), wanted)
     if (live >= required && !misplaced) pending.forget(block.blockId)

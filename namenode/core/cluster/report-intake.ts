@@ -142,8 +142,8 @@ export class ReportIntake {
   }
 
   #unknown(storage: Storage, reported: ReplicaReport): void {
-    const { safeMode, invalidations, view } = this.#layer
-    if (reported.genstamp >= view.counters().nextGenstamp) {
+    const { safeMode, invalidations, view, lost } = this.#layer
+    if (reported.genstamp >= view.counters().nextGenstamp || lost?.has(reported.genstamp) === true) {
       // Never given out by this namenode: to delete it could destroy what a newer copy of the namespace knows.
       safeMode.countFuture()
       storage.node.unknownInSafeMode++

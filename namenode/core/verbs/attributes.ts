@@ -67,11 +67,17 @@ export function setTimes(context: PlanContext, request: Request<'setTimes'>): Pl
 const KEEP = -2
 const NONE = -1
 
+/** HDFS's name for what is asked (FSNamesystem.getQuotaCommand). */
+function quotaOperation(names: number, space: number): string {
+  if (names === KEEP) return space === NONE ? 'clearSpaceQuota' : 'setSpaceQuota'
+  return names === NONE ? 'clearQuota' : 'setQuota'
+}
+
 export function setQuota(context: PlanContext, request: Request<'setQuota'>): Planned {
   const { names, space } = request
   const at = resolve(context.view, request.path)
   refuseInSafeMode(context, `Cannot set quota on ${at.path}`)
-  requireSuper(context.caller)
+  requireSuper(context.caller, quotaOperation(names, space))
   checkTraverse(context.caller, at)
   if (names < KEEP || names === 0 || space < KEEP) {
     throw new QuarryError('INVALID_ARGUMENT', `Illegal value for nsQuota or ssQuota : ${names} and ${space}`, { names, space })

@@ -135,7 +135,7 @@ function noTargets(path: string, placement: Placement, wanted: number, excluded:
     refused.length === 0
       ? 'no datanode is registered: start one with `quarry datanode`'
       : refused.map((one) => `${one.node}: ${one.reason}`).join('; ')
-  const nodes = refused.length + targets.length
+  const nodes = placement.running ?? refused.length + targets.length
   return new QuarryError(
     'NO_TARGETS',
     `File ${path} could only be written to ${targets.length} of the ${wanted} minReplication nodes. There are ${nodes} datanode(s) running and ${excluded} node(s) are excluded in this operation. ${reasons}`,
