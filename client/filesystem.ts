@@ -32,6 +32,7 @@ import { applyMode } from './mode.ts'
 import { normalizePath } from './path.ts'
 import { plain } from './plain.ts'
 import { BlockFileReader } from './reader/file-reader.ts'
+import type { HedgeCounters } from './reader/hedge.ts'
 import { LocalReplicas } from './reader/local-replicas.ts'
 import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
@@ -67,6 +68,8 @@ export class FileSystem implements AsyncDisposable {
   readonly admin: AdminClient
   /** The raw calls of datanodes, for code inside the project. */
   readonly datanodeClients: DatanodeSource & { close(): Promise<void> }
+  /** What became of reads that were sent to a second replica (hedgedReadThresholdMs). */
+  readonly hedgedReads: HedgeCounters = { sent: 0, won: 0, cancelled: 0 }
   readonly #options: ConnectOptions
   readonly #data: DataOptions
   readonly #closer = new Closer()
@@ -331,10 +334,10 @@ export class FileSystem implements AsyncDisposable {
 
   /** Opens a file for reading. Throws NOT_FOUND. */
   async open(path: string, options: { signal?: AbortSignal } = {}): Promise<FileReader> {
-    const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options.signal)
+    const file = await LocatedFile.open(this.#readDeps(), this.resolve(path), options.signal)
     const local = this.#options.localReads === false ? undefined : new LocalReplicas(this.datanodeClients, this.#env.clock)
     return new BlockFileReader(
-      { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env, local, client: this.#lease.holder },
+      { ...this.#readDeps(), local, client: this.#lease.holder, options: this.#data, hedges: this.hedgedReads },
       file,
     )
   }
@@ -372,7 +375,7 @@ export class FileSystem implements AsyncDisposable {
 
   /** HDFS's MD5-of-MD5-of-CRC of a file. */
   async checksum(path: string, options?: VerbOptions): Promise<FileChecksum> {
-    const file = await LocatedFile.open(this.namenode, this.datanodeClients, this.resolve(path), options?.signal)
+    const file = await LocatedFile.open(this.#readDeps(), this.resolve(path), options?.signal)
     return fileChecksum(this.datanodeClients, file, options?.signal)
   }
 
@@ -457,6 +460,10 @@ export class FileSystem implements AsyncDisposable {
 
   #call<M extends Method>(method: M, request: Init<Request<M>>, options?: VerbOptions): Promise<ReplyOf<M>> {
     return this.namenode.call(method, request, options)
+  }
+
+  #readDeps(): { namenode: NamenodePort; datanodes: DatanodeSource; env: Env } {
+    return { namenode: this.namenode, datanodes: this.datanodeClients, env: this.#env }
   }
 
   #writerDeps(): WriterDeps {

@@ -7,6 +7,9 @@ import type { Env } from '../../common/env.ts'
 import { readRoundsMax } from '../../common/limits.ts'
 import type { LocatedBlock, NamenodePort, ReplicaLocation } from '../../proto/ports.ts'
 import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
+import type { DataOptions } from '../data-options.ts'
+import { readHedged } from './hedge.ts'
+import type { HedgeCounters } from './hedge.ts'
 import type { LocalReplicas } from './local-replicas.ts'
 import type { LocatedFile } from './located-file.ts'
 import { readRemote } from './remote-replica.ts'
@@ -19,6 +22,8 @@ export interface ReaderDeps {
   /** Undefined: block files are never read directly. */
   readonly local: LocalReplicas | undefined
   readonly client: string
+  readonly options: DataOptions
+  readonly hedges: HedgeCounters
 }
 
 /** Between two rounds over the replicas: together some seconds, in which a namenode that restarted hears from its datanodes. */
@@ -40,51 +45,65 @@ export async function* readBlock(
   const reasons: string[] = []
   let located = first
   let done = 0
-  for (let round = 0; done < range.length;) {
-    const location = pick(located, failed, corrupt, shunned)
-    if (!location) {
-      if (++round >= readRoundsMax || (located.locations.length > 0 && corrupt.size >= located.locations.length))
-        throw await unreadable(deps, file, located, corrupt, reasons)
-      await deps.env.clock
-        .sleep(backoffMs(round - 1, roundBackoff, deps.env.random), signal)
-        .catch((error) => Promise.reject(givenUp(error)))
-      located = await file.refresh(located, signal)
-      failed.clear()
-      continue
-    }
-    const uuid = must(location.datanode).uuid
-    const part: ReplicaRange = {
-      poolId: file.poolId,
-      block: must(located.block),
-      location,
-      offset: range.offset + done,
-      length: range.length - done,
-      client: deps.client,
-      signal,
-    }
-    try {
-      for await (const bytes of readReplica(deps, part)) {
-        done += bytes.length
-        yield bytes
+  /** Corrupt ones where another copy was good: they may go. */
+  const proven = new Map<string, ReplicaLocation>()
+  try {
+    for (let round = 0; done < range.length;) {
+      const location = pick(located, failed, corrupt, shunned)
+      if (!location) {
+        if (++round >= readRoundsMax || (located.locations.length > 0 && corrupt.size >= located.locations.length))
+          throw await unreadable(deps, file, located, corrupt, reasons)
+        await deps.env.clock
+          .sleep(backoffMs(round - 1, roundBackoff, deps.env.random), signal)
+          .catch((error) => Promise.reject(givenUp(error)))
+        located = await file.refresh(located, signal)
+        failed.clear()
+        continue
       }
-      shunned.delete(uuid)
-    } catch (error) {
-      if (signal?.aborted) throw givenUp(signal.reason)
-      failed.add(uuid)
-      shunned.add(uuid)
-      if (isQuarryError(error, 'CHECKSUM')) corrupt.set(uuid, location)
-      reasons.push(`${uuid}: ${toQuarryError(error).message}`)
-      deps.env.log.warn('replica.read.failed', {
-        path: file.info.path,
-        blockId: part.block.blockId,
-        datanode: uuid,
-        at: range.offset + done,
-        reason: toQuarryError(error).message,
+      const bytesOf = readHedged(location, {
+        clock: deps.env.clock,
+        thresholdMs: deps.options.hedgedReadMs,
+        counters: deps.hedges,
+        signal,
+        open: (from, runSignal) =>
+          readReplica(deps, {
+            poolId: file.poolId,
+            block: must(located.block),
+            location: from,
+            offset: range.offset + done,
+            length: range.length - done,
+            client: deps.client,
+            timeoutMs: deps.options.readTimeoutMs,
+            signal: runSignal,
+          }),
+        other: (asked) => pick(located, new Set([...failed, ...asked.map((one) => must(one.datanode).uuid)]), corrupt, shunned),
+        failed: (from, error) => {
+          const { uuid } = must(from.datanode)
+          failed.add(uuid)
+          shunned.add(uuid)
+          if (isQuarryError(error, 'CHECKSUM')) corrupt.set(uuid, from)
+          const reason = toQuarryError(error).message
+          reasons.push(`${uuid}: ${reason}`)
+          const { blockId } = must(located.block)
+          deps.env.log.warn('replica.read.failed', { path: file.info.path, blockId, datanode: uuid, at: range.offset + done, reason })
+        },
+        passedOver: (from) => shunned.add(must(from.datanode).uuid),
       })
+      try {
+        for await (const bytes of bytesOf) {
+          done += bytes.length
+          if (corrupt.size > proven.size) for (const [uuid, from] of corrupt) proven.set(uuid, from)
+          yield bytes
+        }
+        if (done >= range.length && !failed.has(must(location.datanode).uuid)) shunned.delete(must(location.datanode).uuid)
+      } catch (error) {
+        if (signal?.aborted) throw givenUp(signal.reason)
+        throw error
+      }
     }
+  } finally {
+    if (proven.size > 0) await report(deps, located, proven)
   }
-  // Another copy was good: the bad ones may go.
-  if (corrupt.size > 0) await report(deps, located, corrupt)
 }
 
 /** Straight from the block file where possible, else through the datanode. */

@@ -1,11 +1,14 @@
 // Where the blocks of a file that is open for reading lie: fetched a page at a time, fetched again when replicas fail.
 import { must } from '../../common/assert.ts'
-import { QuarryError, isQuarryError } from '../../common/errors.ts'
+import { backoffMs } from '../../common/backoff.ts'
+import type { Env } from '../../common/env.ts'
+import { QuarryError } from '../../common/errors.ts'
 import { locatedBlocksPrefetch } from '../../common/limits.ts'
 import type { LocatedBlock, LocatedBlocks, NamenodePort } from '../../proto/ports.ts'
 import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import { fileInfoOf } from '../file-info.ts'
 import type { FileInfo } from '../types.ts'
+import { visibleLength } from './visible-length.ts'
 
 export class LocatedFile {
   readonly info: FileInfo
@@ -24,16 +27,34 @@ export class LocatedFile {
     this.#keep(first)
   }
 
-  static async open(namenode: NamenodePort, datanodes: DatanodeSource, path: string, signal?: AbortSignal): Promise<LocatedFile> {
-    const { blocks, file } = await namenode.call('getBlockLocations', { path, offset: 0, length: firstPageBytes }, { signal })
-    if (!file) throw new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
-    if (!blocks) throw new QuarryError('IS_A_DIRECTORY', `Path is not a file: ${path}`, { path })
-    const info = fileInfoOf(path, file)
-    if (!blocks.underConstruction || blocks.lastBlockComplete || !blocks.lastBlock)
-      return new LocatedFile(namenode, { ...info, length: blocks.fileLength }, blocks, undefined)
-    const visible = await visibleLength(datanodes, blocks.poolId || namenode.poolId, blocks.lastBlock, signal)
-    const openBlock = { ...blocks.lastBlock, offset: blocks.fileLength, block: { ...must(blocks.lastBlock.block), length: visible } }
-    return new LocatedFile(namenode, { ...info, length: blocks.fileLength + visible }, blocks, openBlock)
+  static async open(
+    deps: { readonly namenode: NamenodePort; readonly datanodes: DatanodeSource; readonly env: Env },
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<LocatedFile> {
+    const { namenode, datanodes, env } = deps
+    for (let attempt = 0; ; attempt++) {
+      const { blocks, file } = await namenode.call('getBlockLocations', { path, offset: 0, length: firstPageBytes }, { signal })
+      if (!file) throw new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
+      if (!blocks) throw new QuarryError('IS_A_DIRECTORY', `Path is not a file: ${path}`, { path })
+      const info = fileInfoOf(path, file)
+      const last = blocks.lastBlock
+      if (!blocks.underConstruction || blocks.lastBlockComplete || !last)
+        return new LocatedFile(namenode, { ...info, length: blocks.fileLength }, blocks, undefined)
+      const visible = await visibleLength(datanodes, env, blocks.poolId || namenode.poolId, last, signal)
+      if (visible !== undefined) {
+        const openBlock = { ...last, offset: blocks.fileLength, block: { ...must(last.block), length: visible } }
+        return new LocatedFile(namenode, { ...info, length: blocks.fileLength + visible }, blocks, openBlock)
+      }
+      if (attempt + 1 >= openAttemptsMax)
+        throw new QuarryError(
+          'BLOCK_MISSING',
+          `The visible length of block ${last.block?.blockId ?? 0} of ${path}, which is being written, cannot be learnt from any datanode.`,
+          { path },
+        )
+      // An append that sets up its pipeline, a recovery, a namenode that waits for reports: all of them pass.
+      await env.clock.sleep(backoffMs(attempt, openBackoff, env.random), signal)
+    }
   }
 
   get length(): number {
@@ -49,16 +70,17 @@ export class LocatedFile {
 
   /** The same block with the locations of this moment. */
   async refresh(located: LocatedBlock, signal?: AbortSignal): Promise<LocatedBlock> {
-    if (located === this.#openBlock) {
+    const blockId = located.block?.blockId
+    if (blockId !== undefined && blockId === this.#openBlock?.block?.blockId) {
       // Closed meanwhile, or recovered under a new stamp: the bytes that were visible still are.
       const { blocks } = await this.#namenode.call(
         'getBlockLocations',
         { path: this.info.path, offset: located.offset, length: 1 },
         { signal },
       )
-      const last = blocks?.lastBlock
-      if (!last?.block || last.block.blockId !== located.block?.blockId) return located
-      return { ...last, offset: located.offset, block: { ...last.block, length: located.block.length } }
+      const now = [...(blocks?.blocks ?? []), blocks?.lastBlock].find((one) => one?.block?.blockId === blockId)
+      if (!now?.block) return located
+      return { ...now, offset: located.offset, block: { ...now.block, length: must(located.block).length } }
     }
     return this.#fetch(located.offset, signal)
   }
@@ -104,30 +126,6 @@ const firstPageBytes = locatedBlocksPrefetch * 128 * 1024 * 1024
 const covers = (located: LocatedBlock, position: number): boolean =>
   position >= located.offset && position < located.offset + must(located.block).length
 
-/** Bytes of a block under construction that any reader may see: what a datanode of its pipeline has acknowledged. */
-async function visibleLength(datanodes: DatanodeSource, poolId: string, last: LocatedBlock, signal?: AbortSignal): Promise<number> {
-  let failure: unknown
-  let missing = 0
-  for (const location of last.locations) {
-    try {
-      const info = await datanodes
-        .get(must(location.datanode))
-        .replicaInfo({ poolId, block: last.block }, { signal, deadlineMs: visibleLengthDeadlineMs })
-      return info.block?.length ?? 0
-    } catch (error) {
-      if (signal?.aborted) throw error
-      if (isQuarryError(error, 'REPLICA_NOT_FOUND')) missing++
-      failure = error
-    }
-  }
-  // Placed but never written to: nothing is visible. A datanode that cannot be asked may hold bytes that were promised.
-  if (missing === last.locations.length) return 0
-  throw new QuarryError(
-    'BLOCK_MISSING',
-    `The visible length of block ${last.block?.blockId ?? 0}, which is being written, cannot be learnt from any datanode.`,
-    {},
-    { cause: failure },
-  )
-}
-
-const visibleLengthDeadlineMs = 10_000
+/** Tries to learn the length of a block being written, about six seconds together (HDFS: three, four seconds apart). */
+const openAttemptsMax = 7
+const openBackoff = { baseMs: 100, maxMs: 2_000 }

@@ -6,9 +6,6 @@ import type { Block, ReplicaLocation } from '../../proto/ports.ts'
 import type { DatanodeSource } from '../../proto/transport/datanode-client.ts'
 import { checksumBytes, firstMismatch } from '../chunk-check.ts'
 
-/** A datanode that sends nothing for this long is given up (HDFS: dfs.client.socket-timeout). */
-const silenceMs = 60_000
-
 export interface ReplicaRange {
   readonly poolId: string
   readonly block: Block
@@ -17,6 +14,8 @@ export interface ReplicaRange {
   readonly offset: number
   readonly length: number
   readonly client: string
+  /** A datanode that sends nothing for this long is given up (HDFS: dfs.client.socket-timeout, 60 s). */
+  readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -28,7 +27,7 @@ export async function* readRemote(datanodes: DatanodeSource, env: Env, range: Re
   range.signal?.addEventListener('abort', onAbort, { once: true })
   let silent = false
   const rearm = (): (() => void) =>
-    env.clock.after(silenceMs, () => {
+    env.clock.after(range.timeoutMs, () => {
       silent = true
       stop.abort()
     })
@@ -72,7 +71,8 @@ export async function* readRemote(datanodes: DatanodeSource, env: Env, range: Re
     }
     throw new QuarryError('REPLICA_STATE', `Datanode ${datanode.uuid} ended block ${range.block.blockId} at byte ${taken} of ${end}.`)
   } catch (error) {
-    if (silent) throw new QuarryError('TIMEOUT', `Datanode ${datanode.uuid} sent nothing for ${silenceMs / 1000} s.`, {}, { cause: error })
+    if (silent)
+      throw new QuarryError('TIMEOUT', `Datanode ${datanode.uuid} sent nothing for ${range.timeoutMs / 1000} s.`, {}, { cause: error })
     throw error
   } finally {
     stopTimer()
