@@ -6,6 +6,7 @@ import type { Settings } from '../common/options.ts'
 import type { CallContext } from '../proto/ports.ts'
 import { BlockManager } from './core/cluster/block-manager.ts'
 import type { ClusterSettings } from './core/cluster/block-layer.ts'
+import { LostStamps, lostStampsKey } from './core/cluster/lost-stamps.ts'
 import { Engine } from './core/engine.ts'
 import type { NamespaceStore } from './core/model.ts'
 import type { EngineSettings } from './core/plan.ts'
@@ -46,7 +47,8 @@ export interface NamenodeCore {
 export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
   const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls } = parts
   const engineSettings: EngineSettings = { settings, superuser, poolId }
-  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate })
+  const lost = new LostStamps({ load: () => store.meta(lostStampsKey), save: (text) => store.setMeta(lostStampsKey, text) })
+  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate, lost })
   const engine = new Engine({
     store,
     cluster,

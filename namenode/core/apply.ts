@@ -157,6 +157,11 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
         atimeMs: edit.atimeMs === -1 ? inode.atimeMs : edit.atimeMs,
       })
     }
+    case 'skipIds': {
+      const { nextInodeId, nextBlockId, nextGenstamp } = edit
+      tx.setCounters({ nextInodeId, nextBlockId, nextGenstamp })
+      return
+    }
     case 'setQuota': {
       const directory = directoryOf(tx, edit.id)
       tx.putInode(

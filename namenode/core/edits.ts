@@ -77,6 +77,8 @@ export type Edit =
   | { readonly op: 'setOwner'; readonly path: string; readonly id: number; readonly owner: string; readonly group: string }
   | { readonly op: 'setTimes'; readonly path: string; readonly id: number; readonly mtimeMs: number; readonly atimeMs: number }
   | { readonly op: 'setQuota'; readonly path: string; readonly id: number; readonly names: number; readonly space: number }
+  /** A restore: ids and stamps go on from here, beyond all that the history after the backup can have given out. */
+  | { readonly op: 'skipIds'; readonly nextInodeId: number; readonly nextBlockId: number; readonly nextGenstamp: number }
 
 export interface EditRecord {
   readonly txid: number
@@ -97,4 +99,9 @@ export function formatEdit(record: EditRecord): string {
 export function wireEdit(record: EditRecord): { txid: number; atMs: number; op: string; json: string } {
   const { op, ...rest } = record.edit
   return { txid: record.txid, atMs: record.atMs, op, json: JSON.stringify(rest) }
+}
+
+/** A record from its wire form; the key of the retry cache does not travel. */
+export function editOfWire(wire: { readonly txid: number; readonly atMs: number; readonly op: string; readonly json: string }): EditRecord {
+  return { txid: wire.txid, atMs: wire.atMs, edit: { op: wire.op, ...(JSON.parse(wire.json) as object) } as Edit }
 }

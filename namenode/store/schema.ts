@@ -34,6 +34,17 @@ const migrations: readonly string[] = [
   INSERT INTO counter VALUES (1, 16385, 1073741825, 1001, 0, 0, 0, 0);
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   `,
+  // The directory of trees that are deleted but not yet removed (graveyardInodeId), which the first programs did not make. As the
+  // first edit would have made it, so that replaying the log gives the same record. The log has edits from here on that the programs
+  // before do not know (skipIds).
+  `
+  INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space)
+  SELECT 1, 0, 'deleted', 0, coalesce(p.id, r.owner), coalesce(g.id, r.grp), coalesce(json_extract(e.json, '$[0].atMs'), r.mtime), 0, 0, -1, -1, 0, 1, 0, 0
+  FROM inode r LEFT JOIN edits e ON e.first_txid = 1
+  LEFT JOIN principal p ON p.name = json_extract(e.json, '$[0].edit.owner')
+  LEFT JOIN principal g ON g.name = json_extract(e.json, '$[0].edit.group')
+  WHERE r.id = 16385 AND NOT EXISTS (SELECT 1 FROM inode WHERE id = 1);
+  `,
 ]
 
 export const schemaVersion = migrations.length
