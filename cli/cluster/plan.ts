@@ -5,6 +5,7 @@ import { loadSettings } from '../../common/config.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { OptionName, Settings } from '../../common/options.ts'
 import { datanodeName, layoutVersion, type ClusterRecord } from './directory.ts'
+import { withEmbeddedDefaults } from './embedded-defaults.ts'
 import { probePort } from './ports.ts'
 import type { RoleName } from './role-messages.ts'
 
@@ -56,7 +57,11 @@ export async function planCluster(options: ClusterOptions, before: ClusterRecord
   const { replication, count } = copies(options, flags, env, before)
   const given = loadSettings({
     env,
-    flags: { ...flags, replication: String(replication.value), ...(options.port !== undefined && { port: String(options.port) }) },
+    flags: {
+      ...withEmbeddedDefaults(flags, env),
+      replication: String(replication.value),
+      ...(options.port !== undefined && { port: String(options.port) }),
+    },
     role: 'client',
   })
   const port = await choosePort(options, given, before)

@@ -6,13 +6,13 @@ import type {
   BadReplica,
   Block,
   BlockReport,
+  DatanodeFilter,
   DatanodeReport,
   Heartbeat,
   ReceivedBlock,
   Register,
   ReplicaLocation,
 } from '../../../proto/ports.ts'
-import type { DatanodeFilter } from '../../../proto/ports.ts'
 import { ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { inReport } from './admin-states.ts'
