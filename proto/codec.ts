@@ -1,6 +1,7 @@
 // Encodes and decodes the messages of the wire, straight to plain objects and numbers. The code for each message is generated
 // (gen/codecs.ts): building it at run time, as protobufjs does, costs every `quarry ls` a fifth of its start.
 import protobuf from 'protobufjs/minimal.js'
+import { QuarryError } from '../common/errors.ts'
 import { services, types } from './gen/codecs.ts'
 import type { MessageTypes } from './gen/messages.ts'
 
@@ -15,7 +16,7 @@ export type Init<T> = T extends Uint8Array
 
 export interface Codec<T> {
   encode(message: Init<T>): Buffer
-  /** Byte fields of the result are views of `bytes`. */
+  /** Byte fields of the result are views of `bytes`. Throws INVALID_ARGUMENT when they are no such message. */
   decode(bytes: Uint8Array): T
 }
 
@@ -33,8 +34,19 @@ export function codec<K extends keyof MessageTypes>(name: K): Codec<MessageTypes
   const { encode, decode } = messageType(name)
   return {
     encode: (message) => encode(message as object, protobuf.Writer.create()).finish() as Buffer,
-    decode: (bytes) => decode(protobuf.Reader.create(bytes)) as MessageTypes[K],
+    decode: (bytes) => {
+      try {
+        return decode(protobuf.Reader.create(bytes)) as MessageTypes[K]
+      } catch (error) {
+        throw malformed(name, error)
+      }
+    },
   }
+}
+
+/** What a decoder throws for bytes that are no such message. */
+export function malformed(name: string, error: unknown): QuarryError {
+  return new QuarryError('INVALID_ARGUMENT', `The bytes received are no ${name}: ${(error as Error).message}.`, {}, { cause: error })
 }
 
 interface MethodShape {

@@ -1,7 +1,8 @@
 // Takes a ReplyBatch apart reply by reply, so that its reader may stop between two large ones: a batch of listings decoded at once
 // lives long enough to be copied by the garbage collector, which costs more than the decoding.
 import protobuf from 'protobufjs/minimal.js'
-import { codec } from './codec.ts'
+import { isQuarryError } from '../common/errors.ts'
+import { codec, malformed } from './codec.ts'
 import { fields } from './gen/codecs.ts'
 import type { Reply, Welcome } from './gen/messages.ts'
 
@@ -24,8 +25,16 @@ export class ReplyBatchReader {
     return this.#reader.pos
   }
 
-  /** The next part, or undefined at the end. Throws when the bytes are no ReplyBatch. */
+  /** The next part, or undefined at the end. Throws INVALID_ARGUMENT when the bytes are no ReplyBatch. */
   next(): BatchPart | undefined {
+    try {
+      return this.#next()
+    } catch (error) {
+      throw isQuarryError(error) ? error : malformed('ReplyBatch', error)
+    }
+  }
+
+  #next(): BatchPart | undefined {
     const reader = this.#reader
     while (reader.pos < reader.len) {
       const tag = reader.uint32()

@@ -86,8 +86,21 @@ export function writeCluster(dir: string, record: ClusterRecord): void {
 
 /** Who runs the cluster of a directory now; undefined when nobody does, whatever a crash left behind. */
 export function readRunning(dir: string): RunningRecord | undefined {
-  const record = readJson<RunningRecord>(path.join(dir, 'running.json'))
+  const record = readRecord(dir)
   return record !== undefined && livingProcess(record) !== undefined ? record : undefined
+}
+
+/** running.json as it stands. Throws CONFIG when it is not what `quarry up` writes. */
+function readRecord(dir: string): RunningRecord | undefined {
+  const file = path.join(dir, 'running.json')
+  const record = readJson<RunningRecord>(file)
+  if (record === undefined) return undefined
+  const processes = [record.supervisor, ...(Array.isArray(record.roles) ? record.roles : [undefined])] as (ProcessIdentity | undefined)[]
+  if (processes.every((one) => typeof one?.pid === 'number' && typeof one.started === 'string')) return record
+  throw new QuarryError(
+    'CONFIG',
+    `${file} is damaged: it does not say which processes have the directory. Make sure that none of this cluster runs, then delete that file`,
+  )
 }
 
 /** Throws IN_USE with the pid of a process that has the directory. */
@@ -201,10 +214,12 @@ function readJson<T>(file: string): T | undefined {
     throw new QuarryError('CONFIG', `cannot read ${file}: ${code ?? String(error)}`, {}, { cause: error })
   }
   try {
-    return JSON.parse(text) as T
+    const value = JSON.parse(text) as T
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   } catch (error) {
     throw new QuarryError('CONFIG', `${file} is damaged: ${(error as Error).message}`, {}, { cause: error })
   }
+  throw new QuarryError('CONFIG', `${file} is damaged: it holds no object`)
 }
 
 /** Complete or not at all: readers never see half a file. */

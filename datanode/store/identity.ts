@@ -38,7 +38,14 @@ export async function readIdentity(disk: Disk, root: string): Promise<StorageIde
       { path },
     )
   }
-  if (typeof parsed.layout !== 'number' || typeof parsed.datanodeUuid !== 'string' || typeof parsed.storageUuid !== 'string') {
+  // Valid JSON need not be an object: null is what some file systems leave behind.
+  if (
+    typeof parsed !== 'object' ||
+    parsed === null ||
+    typeof parsed.layout !== 'number' ||
+    typeof parsed.datanodeUuid !== 'string' ||
+    typeof parsed.storageUuid !== 'string'
+  ) {
     throw new QuarryError('CONFIG', `${path} does not say whose blocks these are. Restore it, or give the datanode an empty directory.`, {
       path,
     })
@@ -54,8 +61,8 @@ export async function readIdentity(disk: Disk, root: string): Promise<StorageIde
     layout: parsed.layout,
     datanodeUuid: parsed.datanodeUuid,
     storageUuid: parsed.storageUuid,
-    clusterId: parsed.clusterId ?? '',
-    poolId: parsed.poolId ?? '',
+    clusterId: typeof parsed.clusterId === 'string' ? parsed.clusterId : '',
+    poolId: typeof parsed.poolId === 'string' ? parsed.poolId : '',
   }
 }
 

@@ -1,4 +1,5 @@
 // Replays edits, and compares namespaces: the edit log's promise is that both agree record for record.
+import { isQuarryError, QuarryError } from '../../common/errors.ts'
 import type { EditRecord } from './edits.ts'
 import { apply } from './apply.ts'
 import type { BlockRecord, Inode, NamespaceStore, NamespaceView } from './model.ts'
@@ -18,8 +19,23 @@ export function replay(from: NamespaceStore, into: NamespaceStore): number {
 }
 
 export function applyEdits(into: NamespaceStore, edits: readonly EditRecord[]): void {
-  for (const { edit, atMs } of edits) apply(into.tx, edit, atMs, [])
+  for (const record of edits) applyOne(into, record)
   into.commit(edits)
+}
+
+/** An edit that does not fit what is there was not written for it: the log is damaged, or another namespace's. */
+function applyOne(into: NamespaceStore, { txid, edit, atMs }: EditRecord): void {
+  try {
+    apply(into.tx, edit, atMs, [])
+  } catch (error) {
+    if (isQuarryError(error)) throw error
+    throw new QuarryError(
+      'INTERNAL',
+      `Edit ${txid} (${edit.op}) cannot be applied: the edit log is damaged, or does not continue this namespace.`,
+      { txid },
+      { cause: error },
+    )
+  }
 }
 
 /** Every record below an inode, parents first, entries in the order of listings; then the blocks of each file. */

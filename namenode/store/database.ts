@@ -4,6 +4,7 @@
 // `checkpointPages` pages. SQLite checkpoints at the end of a commit and says nothing when that fails: the WAL then grows, which
 // Upkeep (workers/store-upkeep.ts) notices and does something about.
 import Database from 'better-sqlite3'
+import { isQuarryError } from '../../common/errors.ts'
 import { damaged, explain } from './sqlite-errors.ts'
 import { migrate } from './schema.ts'
 
@@ -36,7 +37,9 @@ export function openDatabase(path: string, options: OpenDatabaseOptions): Databa
     return database
   } catch (error) {
     database?.close()
-    throw explain(error)
+    const explained = explain(error)
+    // What else SQLite finds wrong with a file before anything was asked of it: no format that it knows, a page size that cannot be.
+    throw isQuarryError(explained) || !(error instanceof Database.SqliteError) ? explained : damaged(error.message, error)
   }
 }
 

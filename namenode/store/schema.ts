@@ -9,6 +9,7 @@
 // principal owners and groups by number.
 import type { Database } from 'better-sqlite3'
 import { QuarryError } from '../../common/errors.ts'
+import { damaged } from './sqlite-errors.ts'
 
 const migrations: readonly string[] = [
   `
@@ -59,6 +60,7 @@ export function migrate(database: Database, path: string, upTo = schemaVersion):
       { found, known: schemaVersion },
     )
   }
+  if (found < 0) throw damaged(`it says that its schema is ${found}`)
   for (let version = found; version < upTo; version++) {
     database.transaction(() => {
       database.exec(migrations[version]!)

@@ -19,6 +19,7 @@ import { listingOf } from '../core/listing.ts'
 import type { BlockRecord, Counters, FileInode, Inode, NamespaceStore, NamespaceTx } from '../core/model.ts'
 import { makeBlock, makeDirectory, makeFile } from '../core/records.ts'
 import { checkpointPages, openDatabase } from './database.ts'
+import { parseEdits } from './edit-rows.ts'
 import { Generations } from './generations.ts'
 import { lockDirectory } from './lock.ts'
 import { ListingCache } from './listing-cache.ts'
@@ -390,7 +391,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       const rows = this.#statements.editsFrom.all(after + 1, 64) as [string][]
       const from = after
       for (const [json] of rows) {
-        for (const record of JSON.parse(json) as EditRecord[]) {
+        for (const record of parseEdits(json)) {
           if (record.txid <= after || records.length >= limit) continue
           records.push(record)
           after = record.txid
