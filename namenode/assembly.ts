@@ -13,12 +13,16 @@ import type { EngineSettings } from './core/plan.ts'
 import { clientDoor } from './service/client-door.ts'
 import type { Door } from './service/client-door.ts'
 import { Front } from './service/front.ts'
+import type { OperatorFiles } from './service/operator-files.ts'
 import type { Groups } from './service/groups.ts'
 import type { ServiceCalls } from './service/service-call.ts'
 import { sessionDoor } from './service/session-door.ts'
 import { startClusterWorkers } from './workers/cluster-workers.ts'
 import type { Periodic } from './workers/periodic.ts'
 import { TrashEmptier } from './workers/trash-emptier.ts'
+
+/** Where the store keeps what operators set about datanodes. */
+const nodesKey = 'nodes'
 
 export interface NamenodeParts {
   readonly settings: Settings
@@ -33,6 +37,8 @@ export interface NamenodeParts {
   readonly diskFull?: ((cause: QuarryError) => QuarryError) | undefined
   /** Calls about what only the caller has, such as the database. */
   readonly calls?: ServiceCalls | undefined
+  /** Files and programs that operators keep; without them there are none. */
+  readonly outside?: OperatorFiles
 }
 
 export interface NamenodeCore {
@@ -45,10 +51,11 @@ export interface NamenodeCore {
 }
 
 export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
-  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls } = parts
+  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls, outside } = parts
   const engineSettings: EngineSettings = { settings, superuser, poolId }
+  const records = { load: () => store.meta(nodesKey), save: (text: string) => store.setMeta(nodesKey, text) }
   const lost = new LostStamps({ load: () => store.meta(lostStampsKey), save: (text) => store.setMeta(lostStampsKey, text) })
-  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate, lost })
+  const cluster = new BlockManager({ env, view: store.tx, settings: clusterSettings(settings), defer: setImmediate, records, lost })
   const engine = new Engine({
     store,
     cluster,
@@ -70,6 +77,7 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
     clusterId,
     clock: env.clock,
     ...(calls && { calls }),
+    ...(outside && { outside }),
   })
   const session = sessionDoor({
     cluster,
@@ -79,6 +87,7 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
     syncOnClose: settings['sync.on.close'],
     clock: env.clock,
     log: env.log,
+    ...(outside && { rackOf: (datanode) => outside.rackOf(datanode) }),
     recovered: (recovery) => engine.blockRecovered(recovery),
     recoveryFailed: (failed) => engine.recoveryFailed(failed),
   })
@@ -112,10 +121,15 @@ const contextOf = (superuser: string): CallContext => ({
 function clusterSettings(settings: Settings): ClusterSettings {
   return {
     replicationMin: settings['replication.min'],
+    replicationDefault: settings['replication'],
+    maintenanceMin: settings['maintenance.replication.min'],
     streamsMax: settings['redundancy.streams.max'],
     copyTimeoutMs: settings['redundancy.timeout'],
     staleAfterMs: settings['stale.after'],
     deadAfterMs: settings['dead.after'],
+    goneAfterMs: settings['gone.after'],
+    balancerBandwidth: settings['balancer.bandwidth'],
+    avoidSlow: settings['avoid.slow.datanodes'],
     safeMode: {
       threshold: Number(settings['safemode.threshold']),
       datanodesMin: settings['safemode.min.datanodes'],

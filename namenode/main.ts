@@ -16,6 +16,7 @@ import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
 import { Backups } from './store/backup.ts'
 import { inspectAside } from './store/inspector.ts'
+import { operatorFiles } from './service/operator-files.ts'
 import { SqliteStore } from './store/sqlite-store.ts'
 import { StoreUpkeep } from './workers/store-upkeep.ts'
 
@@ -79,6 +80,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
   metrics.meter(store)
   const host = advertisedHost(settings)
   const { clusterId, poolId } = identity(store, env)
+  const outside = operatorFiles(settings, env.log)
   const core = assembleNamenode({
     settings,
     env,
@@ -90,9 +92,11 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     onFailure,
     diskFull: (cause) => upkeep.commitFailed(cause),
     calls: backupCalls(backups),
+    outside,
   })
   const { cluster, engine, front } = core
   closer.use(engine)
+  cluster.admin.setHostLists(await outside.hostLists())
   const guard = new DiskGuard({ directory: store.directory, reservedBytes }, (reason) => {
     cluster.diskReason = reason
   })
