@@ -141,9 +141,14 @@ export class Sandbox implements AsyncDisposable {
 
   /** `quarry up --detach --json` in a directory of the sandbox, with quick detection of lost datanodes. */
   async up(options: { readonly name?: string; readonly args?: readonly string[] } = {}): Promise<ClusterDescription> {
-    const quick = ['heartbeat.interval=300', 'dead.after=3s', 'redundancy.interval=300', 'reserved=0', 'drain.timeout=5s'].flatMap(
-      (definition) => ['-D', definition],
-    )
+    const quick = [
+      'heartbeat.interval=300',
+      'stale.after=2s',
+      'dead.after=3s',
+      'redundancy.interval=300',
+      'reserved=0',
+      'drain.timeout=5s',
+    ].flatMap((definition) => ['-D', definition])
     const stdout = await this.ok([
       'up',
       '--dir',
