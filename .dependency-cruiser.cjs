@@ -49,6 +49,7 @@ module.exports = {
       '^client/(index|types)\\.ts$',
       '^compute/index\\.ts$',
       '^(namenode|datanode)/main\\.ts$',
+      '^namenode/(store/(manifest|offline|restore)|core/edits)\\.ts$',
       '^compute/.*main\\.ts$',
       '^proto/version\\.ts$',
       '^bench/',

@@ -28,6 +28,7 @@ const modules = {
   testing: 'test/support/mini-cluster.ts',
   sql: 'compute/index.ts',
   executor: 'compute/executor/main.ts',
+  inspector: 'namenode/store/inspect-main.ts',
 }
 
 /** Native, WebAssembly, or started by path at run time. */

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { QuarryError } from '../../common/errors.ts'
 import type { NodeOrder } from '../nodes/change.ts'
+import { registerStoreCommands } from './admin-store.ts'
 
 interface Globals {
   readonly fs?: string
@@ -57,6 +58,7 @@ and back:                         quarry admin recommission 10.0.0.7
     duration('--for'),
   )
   addOrder(admin, 'recommission', 'put datanodes back into service; ends a decommission or a maintenance, also one under way')
+  registerStoreCommands(admin)
 }
 
 function addOrder(admin: Command, order: NodeOrder, description: string): Command {
