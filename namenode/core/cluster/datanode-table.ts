@@ -250,10 +250,10 @@ export class DatanodeTable {
     if (node.scheduledBefore > node.scheduled) node.scheduledBefore = node.scheduled
   }
 
+  /** Of the nodes in service: what is on its way out is not counted on, as in HDFS. */
   totals(): { capacity: number; used: number; remaining: number } {
     const sum = { capacity: 0, used: 0, remaining: 0 }
-    for (const node of this.#byUuid.values()) {
-      if (node.state === 'dead') continue
+    for (const node of this.inService()) {
       for (const storage of node.storages) {
         sum.capacity += storage.capacity
         sum.used += storage.dfsUsed

@@ -1,6 +1,8 @@
-// Datanodes that hold replicas, carry out what they are told after a while, die, come back and rot, in random order. What must hold:
+// Datanodes that hold replicas, carry out what they are told after a while, die, come back, rot, and are taken out of service and put
+// back, in random order. What must hold:
 //
 //   - no order of the namenode ever takes the last good copy of a block away, dead datanodes' copies counted
+//   - a node that has left holds no block of which there is no good copy elsewhere
 //   - once everything is back and quiet, every block has exactly the copies it should have, none corrupt, and the namenode knows it
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -41,6 +43,7 @@ class World {
   readonly nodes: SimulatedNode[]
   readonly blocks: BlockRecord[] = []
   readonly #random: SeededRandom
+  readonly #left = new Set<SimulatedNode>()
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed)
@@ -92,6 +95,32 @@ class World {
     this.cluster.settle()
   }
 
+  setState(node: SimulatedNode, action: 'in-service' | 'decommission' | 'maintenance'): void {
+    this.cluster.manager.admin.setNodeState([node.uuid], action, 0)
+    this.cluster.settle()
+    this.checkLeft()
+  }
+
+  stateOf(node: SimulatedNode): string {
+    return this.cluster.manager.datanodes(0).find((one) => one.datanode?.uuid === node.uuid)!.adminState
+  }
+
+  /** What a node holds that has just left must be elsewhere. */
+  checkLeft(): void {
+    for (const node of this.nodes) {
+      const state = this.stateOf(node)
+      const left = state === 'Decommissioned'
+      if (left && !this.#left.has(node)) {
+        for (const [id, held] of node.held) {
+          if (held.bad) continue
+          expect(this.goodCopies(id).filter((other) => other !== node).length, `block ${id} on ${node.uuid}, which left`).toBeGreaterThan(0)
+        }
+      }
+      if (left) this.#left.add(node)
+      else this.#left.delete(node)
+    }
+  }
+
   setReplication(id: number, replication: number): void {
     const block = this.blocks[id - 1]!
     const file = this.cluster.store.tx.inode(block.fileId)!
@@ -118,6 +147,7 @@ class World {
     }
     this.cluster.manager.redundancyRound()
     this.cluster.settle()
+    this.checkLeft()
   }
 
   /** One order, not necessarily the oldest one of all, is carried out. */
@@ -167,6 +197,14 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('pass' as const), ms: fc.constantFrom(1_000, 15_000, 61_000) }) },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('setState' as const),
+      node: fc.nat(nodeCount - 1),
+      action: fc.constantFrom('in-service' as const, 'decommission' as const, 'maintenance' as const),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       op: fc.constant('setReplication' as const),
@@ -176,44 +214,78 @@ const step = fc.oneof(
   },
 )
 
-test('copies converge on what is wanted, and no order takes the last good copy, whatever dies, returns and rots', () => {
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+function live(seed: number, steps: readonly Step[]): World {
+  const world = new World(seed)
+  for (const one of steps) {
+    if (one.op === 'carryOut') world.carryOut(one.choice)
+    else if (one.op === 'pass') world.pass(one.ms)
+    else if (one.op === 'setReplication') world.setReplication(one.block, one.replication)
+    else {
+      const node = world.nodes[one.node]!
+      if (one.op === 'rot') world.rot(node, one.block)
+      else if (one.op === 'setState') world.setState(node, one.action)
+      else if (one.op === 'down' && node.up) world.down(node)
+      else if (one.op === 'back' && !node.up) world.back(node)
+    }
+  }
+  return world
+}
+
+function quiet(world: World): void {
+  for (const node of world.nodes) if (!node.up) world.back(node)
+  for (let round = 0; round < 40; round++) {
+    world.pass(2_000)
+    while (world.orders.length > 0) world.carryOut(0)
+  }
+}
+
+function wantedOf(world: World, block: BlockRecord): number {
+  const file = world.cluster.store.tx.inode(block.fileId)
+  assert(file?.kind === 'file', 'the files stay')
+  return file.replication
+}
+
+const nothingToDo = { underReplicated: 0, missingBlocks: 0, corruptBlocks: 0, postponed: 0, pendingDeletion: 0 }
+const history = [fc.integer(), fc.array(step, { minLength: 20, maxLength: 120 })] as const
+
+test('copies converge on what is wanted, and no order takes the last good copy, whatever dies, returns, rots and is taken out of service', () => {
   fc.assert(
-    fc.property(fc.integer(), fc.array(step, { minLength: 20, maxLength: 120 }), (seed, steps) => {
-      const world = new World(seed)
-      for (const one of steps) {
-        if (one.op === 'carryOut') world.carryOut(one.choice)
-        else if (one.op === 'pass') world.pass(one.ms)
-        else if (one.op === 'setReplication') world.setReplication(one.block, one.replication)
-        else {
-          const node = world.nodes[one.node]!
-          if (one.op === 'rot') world.rot(node, one.block)
-          else if (one.op === 'down' && node.up) world.down(node)
-          else if (one.op === 'back' && !node.up) world.back(node)
-        }
-      }
-      for (const node of world.nodes) if (!node.up) world.back(node)
-      for (let round = 0; round < 40; round++) {
-        world.pass(2_000)
-        while (world.orders.length > 0) world.carryOut(0)
-      }
+    fc.property(...history, (seed, steps) => {
+      const world = live(seed, steps)
+      for (const node of world.nodes) world.setState(node, 'in-service')
+      quiet(world)
       for (const block of world.blocks) {
-        const file = world.cluster.store.tx.inode(block.fileId)
-        assert(file?.kind === 'file', 'the files stay')
         const holders = world.nodes.filter((node) => node.held.has(block.blockId))
+        const wanted = wantedOf(world, block)
         expect([
           block.blockId,
           holders.length,
           holders.filter((node) => node.held.get(block.blockId)!.bad).length,
           world.cluster.manager.liveReplicas(block),
-        ]).toEqual([block.blockId, file.replication, 0, file.replication])
+        ]).toEqual([block.blockId, wanted, 0, wanted])
       }
-      expect(world.cluster.manager.counts()).toMatchObject({
-        underReplicated: 0,
-        missingBlocks: 0,
-        corruptBlocks: 0,
-        postponed: 0,
-        pendingDeletion: 0,
-      })
+      expect(world.cluster.manager.counts()).toMatchObject(nothingToDo)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a node that is to leave gets away after any history, and what is wanted is on the others', () => {
+  fc.assert(
+    fc.property(...history, (seed, steps) => {
+      const world = live(seed, steps)
+      const [leaving, ...others] = world.nodes
+      for (const node of others) world.setState(node, 'in-service')
+      world.setState(leaving!, 'decommission')
+      quiet(world)
+      expect(world.stateOf(leaving!)).toBe('Decommissioned')
+      for (const block of world.blocks) {
+        const good = others.filter((node) => node.held.get(block.blockId)?.bad === false)
+        expect([block.blockId, good.length]).toEqual([block.blockId, wantedOf(world, block)])
+      }
+      expect(world.cluster.manager.counts()).toMatchObject(nothingToDo)
     }),
     { numRuns: 60 },
   )
