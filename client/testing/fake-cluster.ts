@@ -2,7 +2,9 @@
 // faults given per datanode. The rules that matter to a client are kept: generation stamps, pipeline order, aligned reads.
 import { assert, must } from '../../common/assert.ts'
 import { chunkChecksums, crc32c, firstBadChunk } from '../../common/checksum.ts'
+import type { Clock } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
+import { pipelinePatienceMs } from '../../common/limits.ts'
 import { compareNames, nameOf, parentOf } from '../../common/path.ts'
 import { createHash } from 'node:crypto'
 import { ChecksumType, FileKind, PipelineStatus, ReplicaState, StorageType, WriteStage } from '../../proto/ports.ts'
@@ -54,6 +56,8 @@ export interface Faults {
   stallSetup?: boolean
   /** How long it takes to write a packet. */
   tookMs?: number
+  /** Answers no question. */
+  silent?: boolean
   /** A copy to it fails. */
   refuseCopies?: boolean
 }
@@ -98,6 +102,9 @@ interface FakeDirectory {
 }
 
 const chunk = 512
+/** Until the caller gives up. */
+const silence = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new QuarryError('CANCELLED', 'given up')), { once: true }))
 const notHere = (): Promise<never> => Promise.reject(new QuarryError('UNSUPPORTED', 'the fake does not do this'))
 
 export class FakeCluster implements DatanodeSource {
@@ -107,6 +114,8 @@ export class FakeCluster implements DatanodeSource {
   readonly calls: { readonly method: Method; readonly request: object }[] = []
   readonly namenode: NamenodePort
   trashIntervalMinutes = 360
+  /** Needed where a datanode is to notice that the one below it is silent. */
+  clock: Clock | undefined
   /** complete() answers no this often. */
   completeRefusals = 0
   #nextId = 16386
@@ -451,8 +460,9 @@ export class FakeCluster implements DatanodeSource {
     }
     return {
       writeBlock: (header) => this.#write(header as WriteHeader),
-      readBlock: (request) => this.#read(node, request as ReadRequest) as ReturnType<DatanodeClient['readBlock']>,
-      replicaInfo: async ({ block }) => {
+      readBlock: (request, options) => this.#read(node, request as ReadRequest, options?.signal) as ReturnType<DatanodeClient['readBlock']>,
+      replicaInfo: async ({ block }, options) => {
+        if (node.faults.silent) await silence(options?.signal)
         const replica = replicaOf(block)
         return {
           block: { blockId: block?.blockId ?? 0, genstamp: replica.genstamp, length: replica.bytes.length },
@@ -498,10 +508,32 @@ export class FakeCluster implements DatanodeSource {
       wake?.()
     }
     const target = must(header.block)
+    /** A silent node is noticed by the one above it; of the first, the writer has to notice by itself. */
+    const stalled = (index: number): void => {
+      if (index === 0 || !this.clock) return
+      const { uuid } = nodes[index]!.id
+      const statuses = nodes
+        .slice(0, index + 1)
+        .map((_, i) => (i < index ? PipelineStatus.PIPELINE_SUCCESS : PipelineStatus.PIPELINE_ERROR))
+      this.clock.after(pipelinePatienceMs(header.ackTimeoutMs, nodes.length - index), () => {
+        const message = `${uuid} has not answered`
+        if (connected) push({ ack: { seqno: -1, statuses, message, tookMs: [] } })
+        else
+          push({
+            setup: {
+              status: PipelineStatus.PIPELINE_ERROR,
+              firstBad: uuid,
+              error: { code: 'TIMEOUT', message, detailsJson: '' },
+              storages: [],
+            },
+          })
+      })
+    }
+    let connected = false
     const nodes = [this.#firstOf(header), ...header.targets.map((location) => this.node(must(location.datanode).uuid))]
     queueMicrotask(() => {
       const bad = nodes.find((node) => !node.alive || node.restarting || node.faults.refuseSetup || node.faults.stallSetup)
-      if (bad?.faults.stallSetup) return
+      if (bad?.faults.stallSetup) return stalled(nodes.indexOf(bad))
       if (bad)
         return push({
           setup: {
@@ -512,6 +544,7 @@ export class FakeCluster implements DatanodeSource {
           },
         })
       for (const node of nodes) this.#setUp(node, target, header)
+      connected = true
       push({
         setup: { status: PipelineStatus.PIPELINE_SUCCESS, firstBad: '', error: null, storages: nodes.map((node) => `s-${node.id.uuid}`) },
       })
@@ -529,7 +562,7 @@ export class FakeCluster implements DatanodeSource {
       for (const node of nodes) {
         if (node.faults.stallAfterPackets !== undefined && node.faults.stallAfterPackets-- <= 0) {
           over = 'silent'
-          return
+          return stalled(nodes.indexOf(node))
         }
         if (node.faults.corruptAfterPackets !== undefined && node.faults.corruptAfterPackets-- <= 0) {
           delete node.faults.corruptAfterPackets
@@ -619,13 +652,14 @@ export class FakeCluster implements DatanodeSource {
     replica.checksums = chunkChecksums(replica.bytes, chunk)
   }
 
-  async *#read(node: FakeDatanode, request: ReadRequest): AsyncGenerator<Init<ReadFrame>, void, undefined> {
+  async *#read(node: FakeDatanode, request: ReadRequest, signal?: AbortSignal): AsyncGenerator<Init<ReadFrame>, void, undefined> {
     await Promise.resolve()
     if (!node.alive) throw new QuarryError('UNAVAILABLE', `${node.id.uuid} is down`)
     const replica = node.replicas.get(must(request.block).blockId)
     if (!replica) throw new QuarryError('REPLICA_NOT_FOUND', `${node.id.uuid} has no such block`)
     const start = request.offset - (request.offset % chunk)
     const end = Math.min(replica.bytes.length, Math.ceil((request.offset + request.length) / chunk) * chunk)
+    if (node.faults.silent) await silence(signal)
     yield {
       header: {
         checksum: { type: ChecksumType.CHECKSUM_CRC32C, bytesPerChunk: chunk },
@@ -639,6 +673,7 @@ export class FakeCluster implements DatanodeSource {
         node.alive = false
         throw new QuarryError('UNAVAILABLE', 'the connection was reset')
       }
+      if (node.faults.stallAfterReadBytes !== undefined && at - start >= node.faults.stallAfterReadBytes) await silence(signal)
       const to = Math.min(end, at + 2 * chunk)
       const checksums = replica.checksums.subarray((at / chunk) * 4, Math.ceil(to / chunk) * 4)
       yield {

@@ -113,6 +113,8 @@ export class BlockWriter {
   /** Waits until the window has room, then takes the packet over. */
   async send(packet: BlockPacket, options: { readonly window: number; readonly sync?: boolean }): Promise<void> {
     await this.#until((state) => isLive(state) && state.queue.length < options.window)
+    // It may have ended since the wait did.
+    this.#throwIfOver()
     this.#dispatch({ kind: 'packet', packet, sync: options.sync ?? false })
   }
 
