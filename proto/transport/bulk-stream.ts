@@ -26,12 +26,16 @@ export function joined(message: Message): Buffer {
 }
 
 const prefixBytes = 5
+/** Pieces of a message that are kept as they came; the packets of our own clients come in far fewer. */
+const smallPiecesMax = 1024
 
 /** Cuts a stream of bytes into messages without copying them. */
 export class MessageCutter {
   readonly #prefix = Buffer.alloc(prefixBytes)
   #prefixGot = 0
   #parts: Buffer[] = []
+  /** Parts that were put together already. */
+  #whole = 0
   #length = 0
   #missing = 0
 
@@ -48,16 +52,25 @@ export class MessageCutter {
       } else {
         const end = Math.min(piece.length, at + this.#missing)
         this.#parts.push(at === 0 && end === piece.length ? piece : piece.subarray(at, end))
+        if (this.#parts.length - this.#whole >= smallPiecesMax) this.#joinSmall()
         this.#missing -= end - at
         at = end
       }
       if (this.#missing === 0) {
         done.push({ parts: this.#parts.length > 0 ? this.#parts : [Buffer.alloc(0)], length: this.#length })
         this.#parts = []
+        this.#whole = 0
         this.#prefixGot = 0
       }
     }
     return done
+  }
+
+  /** A peer that sends a message byte by byte would make us keep an object, and the socket's buffer, for each byte. */
+  #joinSmall(): void {
+    const tail = this.#parts.splice(this.#whole)
+    this.#parts.push(Buffer.concat(tail))
+    this.#whole = this.#parts.length
   }
 
   #begin(): void {
