@@ -26,7 +26,7 @@ export default defineConfig({
           include: [
             '{common,proto,namenode,datanode,client,compute,cli,gateway,bench,scripts}/**/*.test.ts',
             'test/conformance/**/*.test.ts',
-            'test/{support,chaos}/**/*.test.ts',
+            'test/{support,chaos,fuzz}/**/*.test.ts',
             'test/*.test.ts',
           ],
           exclude: [...never, long],

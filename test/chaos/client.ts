@@ -38,7 +38,7 @@ export class Client {
         String(seed * 1000 + number * 100 + life),
         String(number % 2 === 1),
       ],
-      { stdio: ['ignore', 'pipe', log, 'ipc'], env: { ...environment(), ...pass('QUARRY_TEST_CHAOS_VERBOSE') } },
+      { stdio: ['ignore', 'pipe', log, 'ipc'], env: environment() },
     )
     closeSync(log)
     this.#child = child
@@ -80,8 +80,4 @@ export class Client {
     clearTimeout(timer)
     return !overdue
   }
-}
-
-function pass(name: string): NodeJS.ProcessEnv {
-  return process.env[name] === undefined ? {} : { [name]: process.env[name] }
 }

@@ -17,7 +17,7 @@ const betweenMs = 1_500
 const directory = '/chaos/shell'
 /** What a command says when the cluster is in trouble; anything else is a promise that was broken. */
 const fair =
-  /could only be written|is in safe mode|safe mode|no answer|does not answer|not respond|time|unavailable|retry|Connection|connect|lease|recover|being created|No live|replica|pipeline|could not be|cannot be read|full|closed|missing|lost/i
+  /Cannot reach|could only be written|is in safe mode|safe mode|no answer|does not answer|not respond|time|unavailable|retry|Connection|connect|lease|recover|being created|No live|replica|pipeline|could not be|cannot be read|full|closed|missing|lost/i
 
 export class ShellClient {
   readonly #parts: { readonly dir: string; readonly uri: string; readonly ledger: Ledger; readonly program: string; readonly seed: number }

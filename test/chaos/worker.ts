@@ -51,8 +51,7 @@ async function step<T>(what: Step, run: () => Promise<T>): Promise<T> {
     const [code, fair] = judge(error)
     if (!fair) violation(`${what.kind} of file ${what.file} (${JSON.stringify(what)}) failed with ${String(error)}`)
     say({ at: 'end', id, ms: Math.round(performance.now() - startedMs), error: code })
-    if (process.env['QUARRY_TEST_CHAOS_VERBOSE'])
-      process.stderr.write(`${new Date().toISOString()} ${JSON.stringify(what)}: ${String(error)}\n`)
+    process.stderr.write(`${new Date().toISOString()} ${JSON.stringify(what)}: ${String(error)}\n`)
     throw new Failed(String(error))
   } finally {
     clearTimeout(stuck)
