@@ -21,6 +21,7 @@ export const directCommands: Readonly<
   dfs: { summary: "Hadoop's file system shell: quarry dfs -ls /", load: () => import('./commands/dfs.ts') },
   dfsadmin: { summary: 'report, safe mode, quotas: quarry dfsadmin -report', load: () => import('./commands/dfsadmin.ts') },
   fsck: { summary: 'health of files and their blocks: quarry fsck /', load: () => import('./commands/fsck.ts') },
+  balancer: { summary: 'even out how full the datanodes are: quarry balancer -threshold 5', load: () => import('./commands/balancer.ts') },
 }
 
 /** Commands that commander parses. */

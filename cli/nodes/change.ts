@@ -4,7 +4,7 @@
 // goes on, and the same command with --wait watches it again.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileSystem } from '../../client/index.ts'
-import { isQuarryError, QuarryError } from '../../common/errors.ts'
+import { QuarryError } from '../../common/errors.ts'
 import type { ShellStreams } from '../shell/shell.ts'
 import { nodeName, nodeNotes, nodeRecord, nodeState } from './node.ts'
 import type { Datanode, NodeState } from './node.ts'
@@ -36,13 +36,7 @@ const stuckAfterMs = 30_000
 export async function changeNodes(fs: FileSystem, options: ChangeOptions, streams: ShellStreams): Promise<number> {
   const { order } = options
   const untilMs = options.forMs === undefined ? 0 : Date.now() + options.forMs
-  let nodes: Datanode[]
-  try {
-    nodes = await fs.admin.setNodeState(options.nodes, actions[order], { untilMs, signal: streams.signal })
-  } catch (error) {
-    if (!isQuarryError(error, 'NOT_FOUND')) throw error
-    throw new QuarryError('NOT_FOUND', `${error.message.replace(/\.$/, '')}; see: quarry admin nodes`)
-  }
+  let nodes = await fs.admin.setNodeState(options.nodes, actions[order], { untilMs, signal: streams.signal })
   if (!options.json) for (const node of nodes) await streams.out.write(`${describe(node)}\n`)
   if (options.wait) nodes = await watch(fs, nodes, options, streams)
   if (options.json) await streams.out.write(`${JSON.stringify(nodes.map(nodeRecord))}\n`)
