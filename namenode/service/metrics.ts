@@ -84,6 +84,15 @@ export class Metrics {
       'Datanodes by state.',
       states.map((state) => [`{state="${state}"}`, nodes[state]]),
     )
+    family(
+      'datanodes_admin',
+      'gauge',
+      'Datanodes by what operators want of them.',
+      Object.entries(cluster.adminStates()).map(([state, count]) => [`{state="${state}"}`, count]),
+    )
+    const moves = cluster.admin.moveReplicas([])
+    family('pending_moves', 'gauge', 'Moves of the balancer under way.', [['', moves.pending]])
+    family('moved_bytes_total', 'counter', 'Bytes moved for the balancer since the start.', [['', moves.movedBytes]])
     family('low_redundancy_blocks', 'gauge', 'Blocks with fewer copies than wanted.', [['', counts.underReplicated]])
     family('missing_blocks', 'gauge', 'Blocks with no good copy.', [['', counts.missingBlocks]])
     family('corrupt_blocks', 'gauge', 'Blocks with a corrupt copy.', [['', counts.corruptBlocks]])

@@ -16,6 +16,7 @@ import type {
 import { ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { inReport } from './admin-states.ts'
+import type { AdminState } from './admin-states.ts'
 import { BackgroundScans } from './background-scans.ts'
 import { BlockLayer } from './block-layer.ts'
 import type { ClusterSettings } from './block-layer.ts'
@@ -317,6 +318,13 @@ export class BlockManager implements ClusterPort {
         return belongs
       })
       .map((node) => reportOf(node, drains.waiting(node).size))
+  }
+
+  /** How many nodes are in each state that operators give. */
+  adminStates(): Record<AdminState, number> {
+    const counts = { 'in-service': 0, 'decommissioning': 0, 'decommissioned': 0, 'entering-maintenance': 0, 'in-maintenance': 0 }
+    for (const node of this.#layer.nodes.all()) counts[node.admin]++
+    return counts
   }
 
   datanodeStates(): Record<NodeState, number> {

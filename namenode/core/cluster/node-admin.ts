@@ -53,8 +53,7 @@ export class NodeAdmin {
     this.#layer = layer
     this.#records = records
     this.#changes = changes
-    const text = records.load()
-    const kept = text === undefined ? undefined : (JSON.parse(text) as Records)
+    const kept = read(records)
     this.#bandwidth = kept?.balancerBandwidth
     for (const { uuid, action, untilMs, names } of kept?.nodes ?? []) this.#wishes.set(uuid, { action, untilMs, names })
   }
@@ -174,7 +173,8 @@ export class NodeAdmin {
     if (isDraining(state)) drains.start(node)
     else drains.stop(node)
     if (before === 'in-maintenance' && node.state === 'dead') this.#changes.drop(node)
-    else this.#changes.recheck(node)
+    // On its way out every block is looked at by the drain; once it has left nothing counts differently.
+    else if (state === 'in-service') this.#changes.recheck(node)
   }
 
   #refuseExcluded(node: Datanode): void {
@@ -219,6 +219,18 @@ export class NodeAdmin {
     }
     this.#records.save(JSON.stringify(records))
   }
+}
+
+function read(records: NodeRecords): Records | undefined {
+  const text = records.load()
+  if (text === undefined) return undefined
+  const kept = JSON.parse(text) as Records
+  if (kept.version !== 1)
+    throw new QuarryError(
+      'VERSION',
+      `What operators set of datanodes was kept by a newer release (version ${String(kept.version)}). Start that release.`,
+    )
+  return kept
 }
 
 /** Every working storage has sent a full report since the node registered. */

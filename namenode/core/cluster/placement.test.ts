@@ -51,6 +51,20 @@ describe('placement', () => {
     expect(onBusy).toBeLessThan(100)
   })
 
+  test('a node with more than twice the average of streams gets nothing while others can take it, and the local one neither', () => {
+    const cluster = new ClusterFixture()
+    const [busy] = cluster.addNodes(4)
+    const beat = (node: (typeof cluster.nodes)[number], xceivers: number) =>
+      cluster.manager.heartbeat(node.node, { storages: node.registration().storages, xceivers, transfers: 0, nonDfsUsed: 0, slowPeers: [] })
+    for (const node of cluster.nodes) beat(node, node === busy ? 40 : 5)
+    for (let i = 0; i < 50; i++)
+      expect(uuids(cluster.manager.chooseTargets({ ...request, caller: '10.0.0.1:5', wanted: 3 }))).not.toContain('dn-1')
+    expect(uuids(cluster.manager.chooseTargets({ ...request, wanted: 4 }))).toHaveLength(4)
+    // Where little happens nobody is busy.
+    for (const node of cluster.nodes) beat(node, node === busy ? 3 : 0)
+    expect(uuids(cluster.manager.chooseTargets({ ...request, caller: '10.0.0.1:5', wanted: 1 }))).toEqual(['dn-1'])
+  })
+
   test('favoured nodes come first when they can take it', () => {
     const cluster = new ClusterFixture()
     cluster.addNodes(5)

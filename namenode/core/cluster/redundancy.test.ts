@@ -467,8 +467,12 @@ describe('safe mode', () => {
     const [node] = cluster.addNodes(1, () => ({}), false)
     node!.report([{ block: { blockId: 1, genstamp: 2_000, length: 100 } }, { block: { blockId: 99, genstamp: 9_000, length: 1 } }])
     expect(cluster.manager.safeMode().reason).toContain(
-      'Datanodes hold 1 replica(s) with generation stamps that this namenode has not given out',
+      'Name node detected blocks with generation stamps in future. This means that Name node metadata is inconsistent. ' +
+        'This can happen if Name node metadata files have been manually replaced. Exiting safe mode will cause loss of 1 byte(s).',
     )
+    // Reported again it is still one replica.
+    node!.report([{ block: { blockId: 1, genstamp: 2_000, length: 100 } }, { block: { blockId: 99, genstamp: 9_000, length: 1 } }])
+    expect(cluster.manager.safeMode().reason).toContain('loss of 1 byte(s)')
     expect(cluster.manager.setSafeMode(SafeModeAction.SAFE_MODE_LEAVE).on).toBe(true)
     expect(cluster.manager.setSafeMode(SafeModeAction.SAFE_MODE_FORCE_EXIT).on).toBe(false)
   })

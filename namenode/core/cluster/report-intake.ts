@@ -145,7 +145,7 @@ export class ReportIntake {
     const { safeMode, invalidations, view, lost } = this.#layer
     if (reported.genstamp >= view.counters().nextGenstamp || lost?.has(reported.genstamp) === true) {
       // Never given out by this namenode: to delete it could destroy what a newer copy of the namespace knows.
-      safeMode.countFuture()
+      safeMode.countFuture(`${storage.index}:${reported.blockId}`, reported.length)
       storage.node.unknownInSafeMode++
     } else if (safeMode.on) storage.node.unknownInSafeMode++
     else invalidations.add(storage.node, reported)

@@ -8,6 +8,9 @@ export interface SafeModeSettings {
   readonly extensionMs: number
 }
 
+/** Replicas from the future that are counted: more change nothing. */
+const futureMax = 1_000_000
+
 type Phase =
   | { readonly kind: 'off' }
   | { readonly kind: 'waiting' }
@@ -23,8 +26,8 @@ export class SafeMode {
   #phase: Phase = { kind: 'waiting' }
   #safe = 0
   #datanodes = 0
-  /** Replicas whose generation stamp this namenode has never given out: its directory may be an old copy. */
-  #future = 0
+  /** Replicas whose generation stamp this namenode has never given out, and their bytes: its directory may be an old copy. */
+  readonly #future = new Map<string, number>()
 
   /** `blocks`: complete blocks of the namespace at start. */
   constructor(settings: SafeModeSettings, blocks: number) {
@@ -43,7 +46,7 @@ export class SafeMode {
   }
 
   get futureReplicas(): number {
-    return this.#future
+    return this.#future.size
   }
 
   /** A block gained (+1) or lost (-1) its minimum of replicas. */
@@ -51,8 +54,9 @@ export class SafeMode {
     if (this.starting) this.#safe += change
   }
 
-  countFuture(): void {
-    this.#future++
+  /** The same replica may be reported again. While safe mode is off nothing is held back, and the replica is left alone. */
+  countFuture(replica: string, bytes: number): void {
+    if (this.on && this.#future.size < futureMax) this.#future.set(replica, bytes)
   }
 
   /** Looks whether a phase is over. Returns true when safe mode has just ended. */
@@ -77,8 +81,8 @@ export class SafeMode {
   /** Returns whether safe mode has just ended. Replicas from the future hold it unless forced. */
   leave(force: boolean): boolean {
     if (this.#phase.kind === 'off') return false
-    if (this.#future > 0 && !force) return false
-    this.#future = 0
+    if (this.#future.size > 0 && !force) return false
+    this.#future.clear()
     this.#phase = { kind: 'off' }
     return true
   }
@@ -88,14 +92,14 @@ export class SafeMode {
   }
 
   #thresholdsMet(): boolean {
-    return this.#safe >= this.#needed && this.#datanodes >= this.#settings.datanodesMin && this.#future === 0
+    return this.#safe >= this.#needed && this.#datanodes >= this.#settings.datanodesMin && this.#future.size === 0
   }
 
   #reason(phase: Exclude<Phase, { kind: 'off' }>, nowMs: number): string {
     if (phase.kind === 'manual') {
       return (
         'It was turned on manually. Use "quarry dfsadmin -safemode leave" to turn safe mode off.' +
-        (this.#future > 0 ? ` ${this.#futureText()}` : '')
+        (this.#future.size > 0 ? ` ${this.#futureText()}` : '')
       )
     }
     const threshold = this.#settings.threshold.toFixed(4)
@@ -108,7 +112,7 @@ export class SafeMode {
       this.#datanodes < min
         ? `The number of live datanodes ${this.#datanodes} needs an additional ${min - this.#datanodes} live datanodes to reach the minimum number ${min}.`
         : `The number of live datanodes ${this.#datanodes} has reached the minimum number ${min}.`
-    if (this.#future > 0) return `${blocks} ${nodes} ${this.#futureText()}`
+    if (this.#future.size > 0) return `${blocks} ${nodes} ${this.#futureText()}`
     const end =
       phase.kind === 'extension'
         ? `In safe mode extension. Safe mode will be turned off automatically in ${Math.max(0, Math.ceil((phase.untilMs - nowMs) / 1000))} seconds.`
@@ -116,10 +120,14 @@ export class SafeMode {
     return `${blocks} ${nodes} ${end}`
   }
 
+  /** HDFS's text (BlockManagerSafeMode.getSafeModeTip). */
   #futureText(): string {
+    const bytes = [...this.#future.values()].reduce((sum, one) => sum + one, 0)
     return (
-      `Datanodes hold ${this.#future} replica(s) with generation stamps that this namenode has not given out: its directory may be an old copy. ` +
-      'Use "quarry dfsadmin -safemode forceExit" to go on and lose them.'
+      'Name node detected blocks with generation stamps in future. This means that Name node metadata is inconsistent. ' +
+      'This can happen if Name node metadata files have been manually replaced. ' +
+      `Exiting safe mode will cause loss of ${bytes} byte(s). Please restart name node with right metadata or use ` +
+      '"quarry dfsadmin -safemode forceExit" if you are certain that the NameNode was started with the correct FsImage and edit logs.'
     )
   }
 }
