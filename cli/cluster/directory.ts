@@ -34,6 +34,9 @@ export interface RunningRole extends ProcessIdentity {
   readonly http: string
   /** Of a datanode: its uuid. */
   readonly uuid?: string
+  /** How often it died and was started again since the cluster was started. */
+  readonly restarts?: number
+  readonly restartedAtMs?: number
   readonly dir: string
 }
 

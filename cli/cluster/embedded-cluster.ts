@@ -5,6 +5,7 @@
 // datanodes while the namenode still answers, so that open files can be finished, and the namenode last.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { must } from '../../common/assert.ts'
 import { formatSettings } from '../../common/config.ts'
 import {
   logFileOf,
@@ -17,10 +18,12 @@ import {
   writeCluster,
   writeRunning,
   type RunningRecord,
+  type RunningRole,
 } from './directory.ts'
 import { describeRunning, type ClusterDescription } from './description.ts'
 import { planCluster, type ClusterOptions, type RolePlan } from './plan.ts'
 import { allReady, clusterReady, rolePlaceholder } from './readiness.ts'
+import type { RoleName } from './role-messages.ts'
 import { RoleProcess } from './role-process.ts'
 
 /** Beyond drain.timeout: what a role may take to close its files before it is killed. */
@@ -30,11 +33,11 @@ export class EmbeddedCluster {
   readonly dir: string
   readonly uri: string
   readonly startedInMs: number
-  readonly #processes: readonly RoleProcess[]
-  readonly #record: RunningRecord
+  readonly #processes: RoleProcess[]
+  #record: RunningRecord
   #stopping: Promise<void> | undefined
 
-  private constructor(dir: string, record: RunningRecord, processes: readonly RoleProcess[], startedInMs: number) {
+  private constructor(dir: string, record: RunningRecord, processes: RoleProcess[], startedInMs: number) {
     this.dir = dir
     this.uri = record.uri
     this.#record = record
@@ -91,6 +94,24 @@ export class EmbeddedCluster {
     return describeRunning(this.dir, this.#record)
   }
 
+  /** Starts a role that has ended again, with the settings it had. Rejects when it does not come up. */
+  async restart(index: number): Promise<void> {
+    const { name } = must(this.#processes[index])
+    const process = new RoleProcess(roleOf(name), name, path.join(this.dir, name, 'role.conf'), logFileOf(this.dir, name))
+    this.#processes[index] = process
+    const restarts = (this.#record.roles[index]?.restarts ?? 0) + 1
+    const known = { ...rolePlaceholder(this.dir, process), restarts, restartedAtMs: Date.now() }
+    this.#keep(index, { ...this.#record.roles[index], ...known })
+    process.go()
+    const { grpc, http, uuid } = await process.ready
+    this.#keep(index, { ...known, grpc, http, ...(uuid !== undefined && { uuid }) })
+  }
+
+  #keep(index: number, role: RunningRole): void {
+    this.#record = { ...this.#record, roles: this.#record.roles.map((old, at) => (at === index ? role : old)) }
+    if (this.#stopping === undefined) writeRunning(this.dir, this.#record)
+  }
+
   /** Leaves the roles running and lets this process end. */
   async detach(): Promise<void> {
     for (const process of this.#processes) await process.release()
@@ -108,6 +129,8 @@ export class EmbeddedCluster {
     releaseDirectory(this.dir)
   }
 }
+
+const roleOf = (name: string): RoleName => (name === 'namenode' ? 'namenode' : 'datanode')
 
 function startRole(dir: string, plan: RolePlan): RoleProcess {
   const own = path.join(dir, plan.name)

@@ -5,10 +5,8 @@ import { availableParallelism } from 'node:os'
 import { withoutOptionVariables } from '../../common/config.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { identityOf, type ProcessIdentity } from './process-identity.ts'
+import { logBytesMax, logFileVariable } from './role-log.ts'
 import type { FromRole, RoleName, RoleReady, ToRole } from './role-messages.ts'
-
-/** A log larger than this is set aside as NAME.log.1 before the role starts. */
-const logBytesMax = 16 * 1024 * 1024
 
 export interface RoleExit {
   readonly code: number | null
@@ -25,6 +23,7 @@ export class RoleProcess {
   readonly exited: Promise<RoleExit>
   readonly #child: ChildProcess
   #exit: RoleExit | undefined
+  #refusal: string | undefined
 
   constructor(role: RoleName, name: string, configFile: string, logFile: string) {
     this.name = name
@@ -36,13 +35,18 @@ export class RoleProcess {
       this.#child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, role, '--config', configFile], {
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
-        env: { ...withoutOptionVariables(process.env), UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(threadsOf(role)) },
+        env: {
+          ...withoutOptionVariables(process.env),
+          UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(threadsOf(role)),
+          [logFileVariable]: logFile,
+        },
       })
     } finally {
       closeSync(log)
     }
     this.exited = new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) => {
+      // 'close' comes after the channel has delivered what was sent: a refusal is known by then.
+      this.#child.once('close', (code: number | null, signal: NodeJS.Signals | null) => {
         this.#exit = { code, signal, atMs: Date.now() }
         resolve(this.#exit)
       })
@@ -56,6 +60,11 @@ export class RoleProcess {
   /** How it ended; undefined while it runs. */
   get exit(): RoleExit | undefined {
     return this.#exit
+  }
+
+  /** Why it cannot run, in its own words; undefined while it runs, and when it ended without a word. */
+  get refusal(): string | undefined {
+    return this.#refusal
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -88,8 +97,9 @@ export class RoleProcess {
         reject(new QuarryError('INTERNAL', `cannot start the process of ${this.name}: ${error.message}`, {}, { cause: error })),
       )
       this.#child.on('message', (message: FromRole) => {
-        if (message.kind === 'ready') resolve(message)
-        else reject(new QuarryError(message.code, `${this.name}: ${message.message}`))
+        if (message.kind === 'ready') return resolve(message)
+        this.#refusal = message.message
+        reject(new QuarryError(message.code, `${this.name}: ${message.message}`))
       })
       // 'close' comes after the channel has delivered what was sent.
       this.#child.once('close', () =>

@@ -1,14 +1,15 @@
 // A role as a process of its own: reads its settings, logs, starts the namenode or the datanode, says when it is ready, and stops in
-// order. Only here is pino known.
+// order.
 //
 // SIGTERM or SIGINT: no new work, open work finishes within drain.timeout, then everything closes and the process ends with 0. A second
 // signal ends it at once. A role that `quarry up` started also stops when that process is gone, so that a crash leaves no orphans.
 import { mkdirSync } from 'node:fs'
 import { loadSettings, parseDefinitions } from '../../common/config.ts'
-import type { LogFields, Logger } from '../../common/env.ts'
+import type { Logger } from '../../common/env.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
 import type { Settings } from '../../common/options.ts'
 import { systemEnv } from '../../common/system-env.ts'
+import { openLog } from './role-log.ts'
 import type { FromRole, RoleName, RoleReady, ToRole } from './role-messages.ts'
 
 export interface RoleArguments {
@@ -25,10 +26,9 @@ interface Running {
 
 /** After drain.timeout: what closing files and sockets may take. */
 const closeGraceMs = 3_000
-/** Log lines that cannot be written now are kept up to this; further ones are dropped. */
-const logBacklogBytesMax = 1024 * 1024
 /** As sysexits.h: an internal software error. */
 const crashedExitCode = 70
+const refusedExitCode = 1
 
 /** Runs until it is told to stop; resolves when the role is up. Rejects with a QuarryError when it cannot start. */
 export async function runRole(role: RoleName, args: RoleArguments): Promise<void> {
@@ -87,13 +87,27 @@ async function startDatanodeRole(settings: Settings, log: Logger, go: Promise<vo
   ])
   // The code is loaded while the namenode starts; asking before it answers would only wait for the next attempt.
   await go
-  const datanode = await startDatanode({ settings, env, ...(compute && { services: compute.computeServices(settings, env) }) })
+  const datanode = await startDatanode({
+    settings,
+    env,
+    ...(compute && { services: compute.computeServices(settings, env) }),
+    onRefused: (error) => refused(error, log),
+  })
   const { uuid, grpc, http, dirs } = datanode
   return {
     ready: { kind: 'ready', role: 'datanode', pid: process.pid, grpc, http, uuid, dirs },
     drain: () => datanode.drain(),
     close: () => datanode.close(),
   }
+}
+
+/** What this role is cannot be: the same start would be refused again, and whoever started it hears so. */
+function refused(error: QuarryError, log: Logger): void {
+  log.error('role.refused', { error })
+  tell({ kind: 'failed', code: error.code, message: error.message })
+  process.exitCode = refusedExitCode
+  // The message leaves before the process does.
+  setTimeout(() => process.exit(refusedExitCode), 50)
 }
 
 async function stop(running: Running, settings: Settings, log: Logger, reason: string): Promise<void> {
@@ -161,28 +175,4 @@ function startFailure(role: RoleName, error: unknown): QuarryError {
   if (code === 'EADDRINUSE')
     return new QuarryError('IN_USE', `the ${role} cannot start: ${message}; choose another port`, {}, { cause: error })
   return toQuarryError(error)
-}
-
-/** JSON lines on stderr; `quarry up` sends them to a file. */
-async function openLog(settings: Settings): Promise<Logger> {
-  const { pino } = await import('pino')
-  const destination = pino.destination({ fd: 2, sync: true, maxLength: logBacklogBytesMax })
-  // A full disk under the log must not stop a role that still has something to say to its clients.
-  destination.on('error', () => {})
-  const root = pino(
-    {
-      level: settings['log.level'],
-      base: { pid: process.pid },
-      serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
-    },
-    destination,
-  )
-  const wrap = (target: typeof root): Logger => ({
-    error: (event, fields: LogFields = {}) => target.error(fields, event),
-    warn: (event, fields: LogFields = {}) => target.warn(fields, event),
-    info: (event, fields: LogFields = {}) => target.info(fields, event),
-    debug: (event, fields: LogFields = {}) => target.debug(fields, event),
-    child: (fields) => wrap(target.child(fields) as typeof root),
-  })
-  return wrap(root)
 }

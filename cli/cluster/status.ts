@@ -14,6 +14,9 @@ export interface RoleStatus {
   readonly alive: boolean
   /** The namenode hears from it; of the namenode itself: it answers. */
   readonly live: boolean
+  /** How often it died and was started again since the cluster was started. */
+  readonly restarts?: number
+  readonly restartedAtMs?: number
   readonly blocks?: number
   readonly used?: number
   readonly remaining?: number
@@ -65,7 +68,7 @@ export async function askCluster(dir: string, running: RunningRecord, withinMs: 
 function rolesOf(
   dir: string,
   running: RunningRecord,
-  live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'alive'>>,
+  live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'alive' | 'restarts' | 'restartedAtMs'>>,
   namenodeAnswers = false,
 ): RoleStatus[] {
   return running.roles.map((role) => {
@@ -76,6 +79,8 @@ function rolesOf(
       pid: role.pid,
       alive,
       ...known,
+      ...(role.restarts !== undefined && { restarts: role.restarts }),
+      ...(role.restartedAtMs !== undefined && { restartedAtMs: role.restartedAtMs }),
       ...(!alive && !known.live && { lastLog: lastLogLines(logFileOf(dir, role.name), 5) }),
     }
   })
@@ -94,11 +99,17 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
       role.blocks === undefined || !role.live
         ? ''
         : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
-    lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}`)
+    lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}${restartsText(role, nowMs)}`)
     for (const line of role.lastLog ?? []) lines.push(`              ${line}`)
   }
   if (status.fs !== undefined) lines.push(`Holds       ${contentsText(status.fs)}`)
   return lines
+}
+
+function restartsText({ restarts, restartedAtMs }: RoleStatus, nowMs: number): string {
+  if (restarts === undefined || restarts === 0) return ''
+  const last = restartedAtMs === undefined ? '' : `, last ${durationText(nowMs - restartedAtMs)} ago`
+  return `  restarted ${restarts === 1 ? 'once' : `${restarts} times`}${last}`
 }
 
 /** One line: files, blocks and what is wrong with them. */

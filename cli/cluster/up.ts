@@ -4,8 +4,8 @@ import { parseDefinitions } from '../../common/config.ts'
 import { clusterDir, readRunning } from './directory.ts'
 import type { ClusterDescription } from './description.ts'
 import { EmbeddedCluster } from './embedded-cluster.ts'
-import { describeExit, type RoleProcess } from './role-process.ts'
 import { askCluster, contentsText, durationText } from './status.ts'
+import { Supervision } from './supervision.ts'
 
 export interface UpArguments {
   readonly dir?: string
@@ -70,19 +70,16 @@ function readyText(cluster: EmbeddedCluster, args: UpArguments): string {
   ].join('\n')
 }
 
-/** Stays with the cluster: a status line, word of roles that end, and an orderly stop. */
+/** Stays with the cluster: a status line, roles that died started again, and an orderly stop. */
 async function attend(cluster: EmbeddedCluster, args: UpArguments, interrupt: Interrupts, say: (text: string) => void): Promise<void> {
   const view = args.json ? undefined : new StatusLine(cluster)
-  for (const role of cluster.processes) {
-    void role.exited.then(() => {
-      if (interrupt.signal.aborted) return
-      view?.clear()
-      say(exitText(role, cluster))
-    })
-  }
+  const supervision = new Supervision(cluster, (text) => {
+    view?.clear()
+    say(text)
+  })
   view?.start()
-  const allGone = Promise.all(cluster.processes.map((role) => role.exited)).then(() => 'gone' as const)
-  const reason = await Promise.race([interrupt.asked, allGone])
+  const reason = await Promise.race([interrupt.asked, supervision.allGone.then(() => 'gone' as const)])
+  supervision.stop()
   view?.stop()
   if (reason === 'gone') {
     await cluster.stop()
@@ -98,18 +95,6 @@ async function attend(cluster: EmbeddedCluster, args: UpArguments, interrupt: In
   await cluster.stop()
   say(`Stopped. The data stays in ${cluster.dir}.`)
   interrupt.release()
-}
-
-function exitText(role: RoleProcess, cluster: EmbeddedCluster): string {
-  const next =
-    role.name === 'namenode'
-      ? 'The data is safe; stop this and start it again.'
-      : `Its blocks are copied again from the others. Start it again with: quarry datanode --config ${cluster.dir}/${role.name}/role.conf`
-  return [
-    `${role.name} (pid ${role.identity.pid}) is gone: ${describeExit(role.exit)}. ${next}`,
-    `  The end of ${role.logFile}:`,
-    ...role.lastLines().map((line) => `    ${line}`),
-  ].join('\n')
 }
 
 /** On a terminal one line that is written over every second; elsewhere a line whenever something changed. */

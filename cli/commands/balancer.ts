@@ -25,7 +25,7 @@ export async function run(words: readonly string[], globals: GlobalOptions): Pro
   const streams = processStreams()
   const fs = configuration.get('fs.defaultFS') ?? globals.fs
   try {
-    return await runBalancer(() => connectShell({ ...globals, fs }), parsed.options, streams)
+    return await runBalancer(() => connectShell({ ...globals, fs }, configuration), parsed.options, streams)
   } finally {
     await streams.out.flush()
   }

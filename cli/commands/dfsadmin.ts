@@ -12,7 +12,7 @@ export async function run(words: readonly string[], globals: GlobalOptions): Pro
   const streams = processStreams()
   const fs = configuration.get('fs.defaultFS') ?? globals.fs
   try {
-    return await runDfsadmin(rest, { streams, connect: () => connectShell({ ...globals, fs }) })
+    return await runDfsadmin(rest, { streams, connect: () => connectShell({ ...globals, fs }, configuration) })
   } finally {
     await streams.out.flush()
   }

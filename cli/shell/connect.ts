@@ -1,5 +1,6 @@
 // Which cluster a command means, and who asks.
 import type { FileSystem } from '../../client/index.ts'
+import { clientOptions } from './client-options.ts'
 import type { Configuration } from './configuration.ts'
 
 /** A person waits: a namenode that does not answer within this many milliseconds is not there. */
@@ -19,6 +20,10 @@ export async function clusterUri(named: string | undefined): Promise<string> {
 }
 
 export async function connectShell(choice: ClusterChoice, configuration?: Configuration): Promise<FileSystem> {
-  const [{ FileSystem }, uri] = await Promise.all([import('../../client/index.ts'), clusterUri(choice.fs)])
-  return FileSystem.connect(uri, { user: choice.user, umask: configuration?.umask(), connectTimeoutMs })
+  const [{ FileSystem }, uri, options] = await Promise.all([
+    import('../../client/index.ts'),
+    clusterUri(choice.fs),
+    clientOptions(configuration, process.env),
+  ])
+  return FileSystem.connect(uri, { ...options, user: choice.user, umask: configuration?.umask(), connectTimeoutMs })
 }
