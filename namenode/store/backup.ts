@@ -8,9 +8,8 @@
 //   C1  the main file is thawed whatever happens to a copy
 //   C2  the WAL does not grow beyond `walBytesMax` for a copy's sake, nor is the disk's reserve used up: the copy is given up
 //   C3  one copy is made at a time, one backup is held at a time, and one that is not read for `idleMs` is removed
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, read as readCallback, rmSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { read as readCallback } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Env } from '../../common/env.ts'

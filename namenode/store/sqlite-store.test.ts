@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { QuarryError } from '../../common/errors.ts'
 import { rootInodeId } from '../../common/limits.ts'
+import { namespaceChecksum } from '../core/namespace-checksum.ts'
+import { emptyTotals, makeDirectory } from '../core/records.ts'
 import { Harness } from '../core/testing/harness.ts'
 import { walk } from '../core/replay.ts'
+import { sha256 } from './digest.ts'
 import { schemaVersion } from './schema.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
@@ -91,6 +95,74 @@ describe('SqliteStore', () => {
     store.close()
     const again = open()
     expect(again.child(rootInodeId, 'room')).toBeDefined()
+    again.close()
+  })
+
+  it('commits no part of a batch in whose middle a write failed, whatever is asked of it until it is rolled back', () => {
+    const store = open(60)
+    new Harness({ store })
+    const before = namespaceChecksum(store, sha256())
+    let made = 0
+    const add = () => {
+      const id = store.counters().nextInodeId
+      store.putInode(makeDirectory(id, rootInodeId, `${made++}-${'x'.repeat(200)}`, 0o755, 'o', 'g', 1, 1, emptyTotals, 0, -1, -1))
+      store.setCounters({ nextInodeId: id + 1 })
+    }
+    // A range read writes what is pending: the disk fills in the middle of the batch, and SQLite may roll back by itself.
+    const full = failure(() => {
+      for (let i = 0; i < 10_000; i++) {
+        add()
+        if (i % 10 === 0) store.children(rootInodeId, '', 1)
+      }
+    })
+    expect(full).toMatchObject({ code: 'DISK_FULL' })
+    add()
+    expect(failure(() => store.children(rootInodeId, '', 1))).toBe(full)
+    expect(failure(() => store.openFiles(0, 1))).toBe(full)
+    expect(failure(() => store.commit([{ txid: 2, atMs: 1, edit: { op: 'reap', records: 0 } }]))).toBe(full)
+    store.rollback()
+    expect(namespaceChecksum(store, sha256())).toEqual(before)
+    store.close()
+    const again = open()
+    expect(namespaceChecksum(again, sha256())).toEqual(before)
+    again.close()
+  })
+
+  it('tries a commit to tell whether there is room, and leaves nothing behind', () => {
+    const store = open(100)
+    const before = namespaceChecksum(store, sha256())
+    for (let i = 0; i < 100; i++) store.tryCommit()
+    expect(namespaceChecksum(store, sha256())).toEqual(before)
+    store.close()
+    rmSync(directory, { recursive: true })
+    const small = open(30)
+    expect(failure(() => small.tryCommit())).toMatchObject({ code: 'DISK_FULL' })
+    small.close()
+  })
+
+  it('leaves the main file alone while it stands still, and takes in what was committed meanwhile afterwards', async () => {
+    const store = open()
+    const quarry = new Harness({ store })
+    await quarry.call('mkdirs', { path: '/before' })
+    const frozen = store.freeze()
+    expect(frozen.txid).toBe(2)
+    const file = () =>
+      createHash('sha256')
+        .update(readFileSync(join(directory, 'namespace.db')))
+        .digest('hex')
+    const still = file()
+    for (let i = 0; i < 30; i++)
+      await Promise.all(Array.from({ length: 200 }, (_, n) => quarry.call('mkdirs', { path: `/d-${i}-${n}-${'x'.repeat(150)}` })))
+    store.checkpoint()
+    expect(file()).toBe(still)
+    expect(store.walBytes()).toBeGreaterThan(0)
+    store.thaw()
+    store.checkpoint()
+    expect(store.walBytes()).toBe(0)
+    expect(file()).not.toBe(still)
+    store.close()
+    const again = open()
+    expect(again.counters().directories).toBe(6002)
     again.close()
   })
 
