@@ -50,7 +50,10 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
     env,
     settings,
     store,
+    metrics,
+    reportBad,
     heartbeatNow: () => session?.heartbeatNow(),
+    reportNow: () => session?.reportNow(),
     onTooManyFailed: (error) => onFailed?.(error),
   })
   const service = new DatanodeService({

@@ -17,6 +17,7 @@ import { CheckedReplicas } from './service/local-replicas.ts'
 import { metricsText } from './service/metrics.ts'
 import { RealDisk } from './store/real-disk.ts'
 import { ReplicaStore } from './store/replica-store.ts'
+import { markOpenReplicas } from './store/restart-marker.ts'
 import type { NamenodeSession } from './workers/namenode-session.ts'
 
 export { verifyMetaFile } from './store/verify-meta.ts'
@@ -51,7 +52,7 @@ export interface RunningDatanode {
 
 /** startDatanode waits this long for the first answer of the namenode; after that the node runs and keeps trying. */
 const firstAnswerMs = 3_000
-/** What was written to the namenode last has this long to leave before the node closes. */
+/** What was written to the namenode, or to writers, last has this long to leave before the node closes. */
 const farewellMs = 200
 /** Streams are looked at this often while draining. */
 const drainPollMs = 20
@@ -64,12 +65,13 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
   try {
     const dirs = settings['data.dirs'].length > 0 ? settings['data.dirs'] : [join(settings['dir'], 'data')]
     checkTolerance(settings['failed.volumes.tolerated'], dirs.length)
+    const disk = new RealDisk()
     const store = await ReplicaStore.open({
       dirs,
       limits: { reserved: settings['reserved'], capacity: settings['capacity'] },
       env,
       sync: settings['sync.on.close'],
-      disk: new RealDisk(),
+      disk,
       failedTolerated: settings['failed.volumes.tolerated'],
     })
     closer.use(store)
@@ -119,6 +121,8 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
           ...storage.space(),
         })),
         failedVolumes: store.failed,
+        scanner: upkeep.scanner.progress,
+        directoryScan: upkeep.directories.last ?? null,
       }),
       metrics: () => metricsText(metrics, store),
     })
@@ -145,6 +149,12 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
         const until = env.clock.monotonicMs() + settings['drain.timeout']
         while (metrics.readers + metrics.writers + metrics.transfers > 0 && env.clock.monotonicMs() < until)
           await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+        // Whoever still writes is told to come back to the replica, which stays open for a while.
+        if (metrics.writers > 0) {
+          service.restart()
+          await env.clock.sleep(farewellMs)
+        }
+        await markOpenReplicas(store, disk, env.clock)
         await closer.close()
       },
       close: () => closer.close(),

@@ -12,6 +12,10 @@ export class DatanodeMetrics {
   blocksDeleted = 0
   blocksCopied = 0
   badReplicas = 0
+  /** Of the block scanner. */
+  scannedBlocks = 0
+  scannedBytes = 0
+  scannedSuspects = 0
 }
 
 /** The counters and the space of each storage in Prometheus's text format. */
@@ -33,6 +37,9 @@ export function metricsText(metrics: DatanodeMetrics, store: ReplicaStore): stri
   add('blocks_deleted_total', 'counter', 'Replicas removed.', [['', metrics.blocksDeleted]])
   add('blocks_copied_total', 'counter', 'Replicas copied to other datanodes.', [['', metrics.blocksCopied]])
   add('bad_replicas_total', 'counter', 'Replicas found damaged here.', [['', metrics.badReplicas]])
+  add('scanned_blocks_total', 'counter', 'Replicas that the block scanner has read.', [['', metrics.scannedBlocks]])
+  add('scanned_bytes_total', 'counter', 'Bytes that the block scanner has read.', [['', metrics.scannedBytes]])
+  add('scanned_suspects_total', 'counter', 'Replicas that it has read because somebody complained.', [['', metrics.scannedSuspects]])
   const storages = store.storages.map((storage) => ({ labels: `{storage="${storage.uuid}"}`, storage, space: storage.space() }))
   add(
     'capacity_bytes',

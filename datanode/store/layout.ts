@@ -2,6 +2,7 @@
 //
 //   identity.json                         whose storage this is
 //   in_use.lock                           pid of the datanode that has it open
+//   scanner.cursor                        how far the block scanner has come
 //   current/finalized/subdirA/subdirB/    blk_ID and blk_ID_GENSTAMP.meta: complete replicas
 //   current/rbw/                          the same two files of replicas being written
 //   tmp/                                  copies being received; emptied at every start
@@ -10,6 +11,7 @@ import { join } from 'node:path'
 
 export const identityFile = 'identity.json'
 export const lockFile = 'in_use.lock'
+export const cursorFile = 'scanner.cursor'
 
 export interface StoragePaths {
   readonly root: string
@@ -29,10 +31,19 @@ export function storagePaths(root: string): StoragePaths {
   }
 }
 
+const fanOut = 32
+
 /** The directory of a finalised block: 32 by 32, chosen as HDFS does, so that neighbours share a directory. */
 export function finalizedDirectory(paths: StoragePaths, blockId: number): string {
-  const first = Math.floor(blockId / 65_536) % 32
-  const second = Math.floor(blockId / 256) % 32
+  return subdirectory(paths, Math.floor(blockId / 65_536) % fanOut, Math.floor(blockId / 256) % fanOut)
+}
+
+/** All of them, whether they exist or not. */
+export function* finalizedDirectories(paths: StoragePaths): Generator<string> {
+  for (let first = 0; first < fanOut; first++) for (let second = 0; second < fanOut; second++) yield subdirectory(paths, first, second)
+}
+
+function subdirectory(paths: StoragePaths, first: number, second: number): string {
   return join(paths.finalized, `subdir${first}`, `subdir${second}`)
 }
 

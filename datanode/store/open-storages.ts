@@ -48,7 +48,7 @@ export async function openStorages(options: {
           storageUuid: `DS-${uuid(env)}`,
         }))
         if (storage.identity.datanodeUuid === (datanodeUuid || storage.identity.datanodeUuid))
-          await scanStorage(disk, storage, replicas, env.log)
+          await scanStorage(disk, storage, replicas, env)
       } catch (thrown) {
         storage?.close()
         if (isQuarryError(thrown, 'IN_USE') || isQuarryError(thrown, 'VERSION')) throw thrown

@@ -6,7 +6,7 @@
 // S4  visible length: all bytes of a finalised replica, the acknowledged ones of a replica being written
 // S5  no record lies on a storage that failed
 import { assert } from '../../common/assert.ts'
-import type { Env } from '../../common/env.ts'
+import type { Clock, Env } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type { ReplicaId, ReplicaWriter } from '../core/replica.ts'
@@ -17,7 +17,7 @@ import type { FailedDirectory, OpenedStorages } from './open-storages.ts'
 import { ReplicaFiles } from './replica-files.ts'
 import { ReplicaOpener } from './replica-opener.ts'
 import type { WriteRequest } from './replica-opener.ts'
-import { reportedState } from './replica-record.ts'
+import { newRecord, reportedState } from './replica-record.ts'
 import type { ReplicaListener, ReplicaRecord } from './replica-record.ts'
 import type { StorageIdentity } from './identity.ts'
 import type { StorageDirectory, StorageLimits } from './storage-directory.ts'
@@ -41,9 +41,13 @@ export class ReplicaStore {
   readonly storages: readonly StorageDirectory[]
   readonly #replicas: Map<number, ReplicaRecord>
   readonly #failedAtStart: readonly FailedDirectory[]
+  /** Blocks whose files are being removed. */
+  readonly #removing = new Set<number>()
   readonly #env: Env
   readonly #files: ReplicaFiles
   readonly #opener: ReplicaOpener
+  /** Called with a replica that could not be read as it should. */
+  onSuspect: (replica: ReplicaRecord) => void = () => {}
   #sync: boolean
   #listener: ReplicaListener = { received() {}, receiving() {}, deleted() {} }
 
@@ -73,6 +77,10 @@ export class ReplicaStore {
     assert(options.dirs.length > 0, 'a datanode has at least one storage directory')
     const opened = await openStorages({ ...options, failedTolerated: options.failedTolerated ?? 0 })
     return new ReplicaStore(options, opened)
+  }
+
+  get clock(): Clock {
+    return this.#env.clock
   }
 
   get datanodeUuid(): string {
@@ -125,6 +133,15 @@ export class ReplicaStore {
     for (const replica of this.#replicas.values())
       if (replica.storage === storage && replica.state !== ReplicaState.REPLICA_TEMPORARY) found.push(replica)
     return found.sort((a, b) => a.blockId - b.blockId)
+  }
+
+  /** Block ids of the finalised replicas of one storage, ascending. */
+  finalizedIds(storage: StorageDirectory): Float64Array {
+    const ids = new Float64Array(this.#replicas.size)
+    let count = 0
+    for (const replica of this.#replicas.values())
+      if (replica.storage === storage && replica.state === ReplicaState.REPLICA_FINALIZED) ids[count++] = replica.blockId
+    return ids.slice(0, count).sort()
   }
 
   /** The replica that a reader asks for: under this stamp or a newer one. Throws REPLICA_NOT_FOUND. */
@@ -239,6 +256,34 @@ export class ReplicaStore {
     return true
   }
 
+  /** Whether the files of a block that is not known any more are being removed. */
+  isRemoving(blockId: number): boolean {
+    return this.#removing.has(blockId)
+  }
+
+  /**
+   * Takes up files that were found in their place, whole and checked; `bytes` in both. Answers false when the block is known, or being
+   * removed.
+   */
+  takeUp(storage: StorageDirectory, found: ReplicaId & { readonly length: number; readonly bytes: number }): boolean {
+    if (storage.failed || this.#replicas.has(found.blockId) || this.#removing.has(found.blockId)) return false
+    const replica = newRecord(storage, found, { state: ReplicaState.REPLICA_FINALIZED, length: found.length })
+    this.#replicas.set(found.blockId, replica)
+    storage.used += found.bytes
+    storage.finalized++
+    this.#listener.received(replica)
+    return true
+  }
+
+  /** Forgets a replica whose data is gone, with what is left of its files. */
+  async forgetLost(replica: ReplicaRecord): Promise<void> {
+    if (this.#replicas.get(replica.blockId) !== replica) return
+    const lost = replica.length
+    await this.#remove(replica)
+    replica.storage.used -= lost
+    this.#listener.deleted(replica)
+  }
+
   /** Gives a storage up: its replicas are forgotten, their writers end. Answers how many there were. The files stay as they are. */
   failStorage(storage: StorageDirectory, reason: string): number {
     if (storage.failed) return 0
@@ -269,17 +314,24 @@ export class ReplicaStore {
   }
 
   async #remove(replica: ReplicaRecord): Promise<void> {
+    this.#removing.add(replica.blockId)
+    try {
+      await this.#removeFiles(replica)
+    } catch (error) {
+      replica.storage.doubt(error)
+      throw error
+    } finally {
+      this.#removing.delete(replica.blockId)
+    }
+  }
+
+  async #removeFiles(replica: ReplicaRecord): Promise<void> {
     const paths = [this.dataPath(replica), this.checksumPath(replica)]
     if (this.#replicas.get(replica.blockId) === replica) {
       this.#replicas.delete(replica.blockId)
       if (replica.state === ReplicaState.REPLICA_FINALIZED) replica.storage.finalized--
     }
     await replica.writer?.takeOver()
-    try {
-      await this.#files.remove(replica, paths)
-    } catch (error) {
-      replica.storage.doubt(error)
-      throw error
-    }
+    await this.#files.remove(replica, paths)
   }
 }

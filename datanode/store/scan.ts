@@ -2,9 +2,10 @@
 //
 // Finalised replicas are taken by name and size, without reading them: a disk of a million blocks opens in seconds, and readers
 // check every byte anyway. Replicas that were being written are cut back to their last chunk whose checksum holds, and wait to be
-// recovered (RWR). Half-received copies are dropped.
+// recovered (RWR), or stay open when the datanode stopped in order and is back soon (restart-marker.ts). Half-received copies are
+// dropped.
 import { join } from 'node:path'
-import type { Logger } from '../../common/env.ts'
+import type { Env, Logger } from '../../common/env.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import { checksumFileBytes, decodeHeader, headerBytes } from './checksum-file.ts'
 import type { Checksummer } from '../core/packet-receiver.ts'
@@ -13,6 +14,8 @@ import type { Disk, ListedFile } from './disk.ts'
 import { checksumName, dataName, finalizedDirectory, parseName } from './layout.ts'
 import { newRecord } from './replica-record.ts'
 import type { ReplicaRecord } from './replica-record.ts'
+import { takeMarkers } from './restart-marker.ts'
+import type { RestartMarker } from './restart-marker.ts'
 import type { StorageDirectory } from './storage-directory.ts'
 
 interface Found {
@@ -32,8 +35,8 @@ interface Scan {
 }
 
 /** Adds what is in a storage directory to `replicas`. */
-export async function scanStorage(disk: Disk, storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, log: Logger): Promise<void> {
-  const scan: Scan = { disk, storage, replicas, log }
+export async function scanStorage(disk: Disk, storage: StorageDirectory, replicas: Map<number, ReplicaRecord>, env: Env): Promise<void> {
+  const scan: Scan = { disk, storage, replicas, log: env.log }
   const { paths } = storage
   await empty(disk, paths.tmp)
   await empty(disk, paths.scratch)
@@ -51,7 +54,8 @@ export async function scanStorage(disk: Disk, storage: StorageDirectory, replica
       checksums: [...found.checksums, ...(torn?.checksums ?? [])],
     })
   }
-  for (const [blockId, found] of rbw) await recover(scan, blockId, found)
+  const markers = await takeMarkers(disk, paths.rbw, env.clock)
+  for (const [blockId, found] of rbw) await recover(scan, blockId, found, markers.get(blockId))
 }
 
 /** Adds a record; of two replicas of one block the newer, then the better, then the longer stays, and the other's files go. */
@@ -85,7 +89,7 @@ async function take(scan: Scan, blockId: number, found: Found): Promise<void> {
   await add(scan, record)
 }
 
-async function recover(scan: Scan, blockId: number, found: Found): Promise<void> {
+async function recover(scan: Scan, blockId: number, found: Found, marker: RestartMarker | undefined): Promise<void> {
   const { disk, storage, log } = scan
   const { rbw } = storage.paths
   const checksums = found.checksums.sort((a, b) => b.genstamp - a.genstamp)[0]
@@ -103,7 +107,11 @@ async function recover(scan: Scan, blockId: number, found: Found): Promise<void>
   const length = await cutToLastGoodChunk(disk, data, sums)
   if (length !== found.data.size) log.warn('replica.torn.cut', { blockId, from: found.data.size, to: length })
   storage.used += length + (await disk.stat(sums)).size
-  await add(scan, newRecord(storage, { blockId, genstamp: checksums.genstamp }, { state: ReplicaState.REPLICA_RWR, length }))
+  const { genstamp } = checksums
+  const kept = marker?.genstamp === genstamp && marker.visible <= length
+  const record = newRecord(storage, { blockId, genstamp }, { state: kept ? ReplicaState.REPLICA_RBW : ReplicaState.REPLICA_RWR, length })
+  if (kept) record.visible = marker.visible
+  await add(scan, record)
 }
 
 /** Cuts both files of a replica that was being written to the chunks that check; answers the length left. */

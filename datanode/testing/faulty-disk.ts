@@ -1,8 +1,7 @@
 // A disk of which a test breaks parts: calls on paths below a directory fail with the code it wants.
 import type { Disk } from '../store/disk.ts'
 
-/** Calls that take a path first, those that take a descriptor first, and what a fault may name. */
-export type DiskCall = keyof Disk
+type DiskCall = keyof Disk
 
 export interface Fault {
   /** Paths that begin with this. */
@@ -14,8 +13,10 @@ export interface Fault {
 
 export class FaultyDisk {
   readonly faults: Fault[] = []
-  /** Calls made, by name. */
-  readonly counts = new Map<string, number>()
+  /** Paths opened to be read, in order. */
+  readonly opened: string[] = []
+  /** Before each call; path of the descriptor, or the first argument. */
+  onCall: (name: DiskCall, path: string) => void = () => {}
   readonly disk: Disk
   readonly #paths = new Map<number, string>()
 
@@ -26,7 +27,8 @@ export class FaultyDisk {
         if (call === undefined) return undefined
         return async (...args: unknown[]) => {
           const path = typeof args[0] === 'number' ? (this.#paths.get(args[0]) ?? '') : String(args[0])
-          this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+          this.onCall(name, path)
+          if (name === 'open' && args[1] === 'r') this.opened.push(path)
           const fault = this.faults.find(({ below, calls }) => path.startsWith(below) && (calls?.includes(name) ?? name !== 'close'))
           if (fault !== undefined) throw Object.assign(new Error(`${fault.code}: ${name} '${path}'`), { code: fault.code })
           const result = await call.apply(target, args)

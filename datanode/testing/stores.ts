@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chunkChecksums } from '../../common/checksum.ts'
 import type { Closer } from '../../common/closer.ts'
-import type { Env, Logger } from '../../common/env.ts'
+import type { Clock, Env, Logger } from '../../common/env.ts'
 import { silentLogger } from '../../common/env.ts'
 import { systemEnv } from '../../common/system-env.ts'
 import { WriteStage } from '../../proto/ports.ts'
@@ -27,7 +27,11 @@ export interface TestStore {
 }
 
 /** `count` storage directories, or the ones of `more.dirs`. */
-export async function testStore(closer: Closer, count = 1, more: Partial<StoreOptions> = {}): Promise<TestStore> {
+export async function testStore(
+  closer: Closer,
+  count = 1,
+  { clock, ...more }: Partial<StoreOptions> & { clock?: Clock } = {},
+): Promise<TestStore> {
   let dirs = more.dirs
   if (dirs === undefined) {
     const root = mkdtempSync(join(tmpdir(), 'quarry-store-'))
@@ -36,8 +40,8 @@ export async function testStore(closer: Closer, count = 1, more: Partial<StoreOp
   }
   const logged: TestStore['logged'] = []
   const faults = new FaultyDisk(new RealDisk())
-  const env = { ...systemEnv(recorder(logged)), ...more.env }
-  const store = await ReplicaStore.open({ dirs, limits: { reserved: 0, capacity: 0 }, sync: true, disk: faults.disk, ...more, env })
+  const env: Env = { ...systemEnv(recorder(logged)), ...(clock && { clock }) }
+  const store = await ReplicaStore.open({ dirs, limits: { reserved: 0, capacity: 0 }, sync: true, disk: faults.disk, env, ...more })
   closer.use(store)
   const told: string[] = []
   store.listen({

@@ -48,7 +48,13 @@ async function oneOnEach(test: TestStore): Promise<void> {
 
 describe('a disk that fails', () => {
   it.each([
-    ['its root is gone', (dir: string): Fault | undefined => void rmSync(dir, { recursive: true })],
+    [
+      'its root is gone',
+      (dir: string): Fault | undefined => {
+        rmSync(dir, { recursive: true })
+        return undefined
+      },
+    ],
     ['its root does not exist any more for any call', (dir: string): Fault => ({ below: dir, code: 'ENOENT' })],
     [
       'another disk was mounted in its place',

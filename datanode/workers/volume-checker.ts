@@ -13,6 +13,8 @@ import { probeStorage } from '../store/volume-probe.ts'
 
 /** A disk is probed at most this often: hundreds of streams may doubt it in the same moment. */
 const probeGapMs = 1_000
+/** What a probe found holds for this long, for somebody with many questions. */
+const answerHoldsMs = 5_000
 /** Every disk is probed at least this often. */
 const probeEveryMs = 60_000
 /** A probe without an answer for this long: the disk hangs. Longer than the worst flush of a busy disk. */
@@ -59,10 +61,15 @@ export class VolumeChecker {
 
   /** Probes all storages; resolves when it is known how they are. */
   async checkAll(): Promise<void> {
-    for (const watch of this.#watches) {
-      this.#probe(watch)
-      while (watch.probing !== undefined) await watch.probing
-    }
+    for (const watch of this.#watches) await this.#probeNow(watch)
+  }
+
+  /** How a storage is, by a probe that is a few seconds old at most. */
+  async isWell(storage: StorageDirectory): Promise<boolean> {
+    const watch = this.#watches.find((one) => one.storage === storage)
+    const youngMs = this.#deps.env.clock.monotonicMs() - answerHoldsMs
+    if (watch !== undefined && (watch.probing !== undefined || watch.lastMs < youngMs)) await this.#probeNow(watch)
+    return !storage.failed
   }
 
   async close(): Promise<void> {
@@ -77,6 +84,11 @@ export class VolumeChecker {
       await clock.sleep(probeEveryMs, signal).catch(() => {})
       if (!signal.aborted) for (const watch of this.#watches) this.#probe(watch)
     }
+  }
+
+  async #probeNow(watch: Watch): Promise<void> {
+    this.#probe(watch)
+    while (watch.probing !== undefined) await watch.probing
   }
 
   #probe(watch: Watch): void {
