@@ -8,19 +8,28 @@ import { errorOfTrailers } from './status.ts'
 
 /** A peer that does not accept a connection within this time is treated as gone. */
 const connectMs = 5_000
-/** An open connection is probed this often, and given up when a probe is not answered in time: a peer that lost its power says nothing. */
-const pingMs = 20_000
-const pingTimeoutMs = 20_000
+/**
+ * A connection with calls is looked at this often, asked for a sign of life when nothing came since the last look, and given up when
+ * nothing has come for `silentMs`: a peer that is frozen or cut off says nothing. Any byte counts, and http2 answers pings by itself,
+ * so a peer that is only slow (a busy disk, a full queue) is not taken for a silent one.
+ */
+export interface SilenceBounds {
+  readonly lookMs: number
+  readonly silentMs: number
+}
+const silenceBounds: SilenceBounds = { lookMs: 2_000, silentMs: 8_000 }
 
 export class BulkConnection {
   readonly #address: string
   readonly #peer: string
+  readonly #silence: SilenceBounds
   #session: http2.ClientHttp2Session | undefined
   #calls = 0
 
-  constructor(address: string, peer: string) {
+  constructor(address: string, peer: string, silence: SilenceBounds = silenceBounds) {
     this.#address = address
     this.#peer = peer
+    this.#silence = silence
   }
 
   /** Starts a call. That it could not be started is told by its first read. */
@@ -84,20 +93,41 @@ export class BulkConnection {
       clearTimeout(late)
       session.setLocalWindowSize(sessionWindowBytes)
     })
-    const pings = setInterval(() => {
-      if (session.connecting || session.destroyed || this.#calls === 0) return
-      let answered = false
-      session.ping(() => (answered = true))
-      // Timers fire before sockets are read: an answer that waits to be read still counts.
-      const late = () => setImmediate(() => (answered ? undefined : session.destroy(new Error('the connection went silent'))))
-      setTimeout(late, pingTimeoutMs).unref()
-    }, pingMs).unref()
+    const pings = this.#watch(session)
     // Calls hear of a broken session through their own streams.
     session.on('error', forget)
     session.once('goaway', forget)
     session.once('close', forget)
     session.unref()
     return session
+  }
+
+  #watch(session: http2.ClientHttp2Session): NodeJS.Timeout {
+    const { lookMs, silentMs } = this.#silence
+    let heardMs = performance.now()
+    let bytesRead = 0
+    let asked = false
+    return setInterval(() => {
+      if (session.connecting || session.destroyed) return
+      const now = performance.now()
+      const socketBytes = session.socket.bytesRead
+      if (this.#calls === 0 || socketBytes !== bytesRead) {
+        heardMs = now
+        bytesRead = socketBytes
+        asked = false
+      } else if (!asked) {
+        asked = true
+        // The silence counts from the question: before it there was nothing to say.
+        heardMs = now
+        session.ping(() => {})
+      } else if (now - heardMs >= silentMs) {
+        // Timers fire before sockets are read: an answer that waits to be read still counts.
+        setImmediate(() => {
+          if (!session.destroyed && session.socket.bytesRead === bytesRead)
+            session.destroy(new Error(`it was silent for ${silentMs / 1000} s`))
+        })
+      }
+    }, lookMs).unref()
   }
 
   #unreachable(cause: NodeJS.ErrnoException | undefined): QuarryError {

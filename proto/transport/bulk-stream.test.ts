@@ -1,4 +1,6 @@
 // Bulk calls speak gRPC: their framing, and grpc-js on the other side. (datanode-client.test.ts has our client against grpc-js's server.)
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
@@ -159,6 +161,45 @@ describe('a bulk connection', () => {
       const connection = new BulkConnection(address, 'the test server')
       await expect(connection.open('/quarry.v1.Test/Missing').next()).rejects.toMatchObject({ code: 'UNSUPPORTED' })
       connection.close()
+    })
+  })
+
+  it('gives a peer up that is silent while a call is open, and keeps one that only has nothing to say', async () => {
+    const waits: BulkHandler = async (call) => {
+      await call.next()
+      await call.next()
+    }
+    await withServer(waits, async (address) => {
+      // Everything goes through here, until it is cut without a word.
+      let cut = false
+      const relay = createServer((near) => {
+        const far = connect(Number(address.split(':')[1]), '127.0.0.1')
+        near.on('data', (bytes) => cut || far.write(bytes))
+        far.on('data', (bytes) => cut || near.write(bytes))
+        for (const [one, other] of [
+          [near, far],
+          [far, near],
+        ] as const) {
+          one.on('error', () => {})
+          one.on('close', () => other.destroy())
+        }
+      })
+      await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+      const connection = new BulkConnection(`127.0.0.1:${(relay.address() as AddressInfo).port}`, 'the test server', {
+        lookMs: 100,
+        silentMs: 1_000,
+      })
+      const call = connection.open(path)
+      await call.send([Buffer.from('x')])
+      const next = call.next()
+      let failed = false
+      next.catch(() => (failed = true))
+      await new Promise((resolve) => setTimeout(resolve, 2_500))
+      expect(failed).toBe(false)
+      cut = true
+      await expect(next).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('silent for 1 s') })
+      connection.close()
+      await new Promise((resolve) => relay.close(resolve))
     })
   })
 
