@@ -8,7 +8,7 @@ import type { Init } from '../../proto/codec.ts'
 import type { DatanodeId, NameMessage, NodeMessage, RecoveryResult, Register } from '../../proto/ports.ts'
 import { protocolVersion } from '../../proto/version.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
-import type { Datanode, NodeLink } from '../core/cluster/datanode-table.ts'
+import type { Datanode, NodeLink } from '../core/cluster/datanode.ts'
 import type { Door } from './client-door.ts'
 
 /** Messages of one datanode that may wait; above, its stream is not read. A full report part is one message. */

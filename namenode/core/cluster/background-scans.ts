@@ -1,7 +1,7 @@
 // Walks over everything, in bounded steps between other work: dropping the replicas of dead datanodes and failed storages, looking at
 // what nodes hold that leave or are back, and looking at every block after safe mode or when racks appear.
 import type { BlockLayer } from './block-layer.ts'
-import type { Datanode, Storage } from './datanode-table.ts'
+import type { Datanode, Storage } from './datanode.ts'
 import { isReported } from './node-admin.ts'
 import type { Redundancy } from './redundancy.ts'
 import type { ReportIntake } from './report-intake.ts'

@@ -13,7 +13,7 @@ import type {
   Register,
   ReplicaLocation,
 } from '../../../proto/ports.ts'
-import { ReplicaState, SafeModeAction } from '../../../proto/ports.ts'
+import { SafeModeAction } from '../../../proto/ports.ts'
 import type { BlockRecord, ClusterPort, Effect, NamespaceView, Placement, ReportedReplica } from '../model.ts'
 import { inReport } from './admin-states.ts'
 import type { AdminState } from './admin-states.ts'
@@ -22,9 +22,12 @@ import { BlockLayer } from './block-layer.ts'
 import type { ClusterSettings } from './block-layer.ts'
 import { BlockRecoveries } from './block-recoveries.ts'
 import type { FailedRecovery } from './block-recoveries.ts'
+import { countsOf } from './cluster-counts.ts'
+import type { ClusterCounts } from './cluster-counts.ts'
 import { ClusterAdmin } from './cluster-admin.ts'
 import { reportOf } from './datanode-report.ts'
-import type { ContactTime, Datanode, NodeLink } from './datanode-table.ts'
+import type { ContactTime } from './datanode-table.ts'
+import type { Datanode, NodeLink } from './datanode.ts'
 import { sortByDistance } from './distance.ts'
 import { Effects } from './effects.ts'
 import type { NodeState } from './liveness.ts'
@@ -34,7 +37,7 @@ import type { NodeRecords } from './node-admin.ts'
 import { hostOf, placeReplicas } from './placement.ts'
 import { Reconstruction } from './reconstruction.ts'
 import { Redundancy } from './redundancy.ts'
-import { readablePlaces, writtenPlaces } from './replica-places.ts'
+import { readablePlaces, reportedReplicas, writtenPlaces } from './replica-places.ts'
 import { ReportIntake } from './report-intake.ts'
 import type { StepwiseJob } from './report-intake.ts'
 import { SlowPeers } from './slow-peers.ts'
@@ -49,21 +52,6 @@ export interface BlockManagerDeps {
   readonly records?: NodeRecords
   /** Left out: no restore has taken anything back. */
   readonly lost?: LostStamps
-}
-
-export interface ClusterCounts {
-  /** Blocks that lack copies, those whose copies are under way included. */
-  readonly underReplicated: number
-  readonly corruptBlocks: number
-  readonly missingBlocks: number
-  readonly missingSingle: number
-  readonly pendingDeletion: number
-  readonly mostUrgent: number
-  readonly pendingCopies: number
-  readonly postponed: number
-  readonly blocksWithReplicas: number
-  readonly replicas: number
-  readonly replicaMapBytes: number
 }
 
 export class BlockManager implements ClusterPort {
@@ -148,36 +136,7 @@ export class BlockManager implements ClusterPort {
   }
 
   reportedReplicas(blockId: number): readonly ReportedReplica[] {
-    const { replicas, nodes, open, view } = this.#layer
-    // A datanode tells of a replica when its writing begins and ends. What lies between may have any number of bytes: it counts
-    // as holding some, and block recovery asks the datanode itself.
-    const unfinished = Math.max(1, view.block(blockId)?.length ?? 0)
-    const out: ReportedReplica[] = []
-    for (let slot = replicas.first(blockId); slot !== -1; slot = replicas.next(slot)) {
-      const storage = nodes.storage(replicas.storage(slot))
-      if (!this.#layer.isThere(slot) || replicas.isCorrupt(slot)) continue
-      const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
-      out.push({
-        datanodeUuid: storage.node.id.uuid,
-        storageUuid: storage.uuid,
-        finalised,
-        genstamp: replicas.genstamp(slot),
-        length: finalised ? replicas.length(slot) : Math.max(unfinished, replicas.length(slot)),
-      })
-    }
-    for (const target of open.get(blockId)?.targets ?? []) {
-      const uuid = target.datanode?.uuid ?? ''
-      const node = nodes.get(uuid)
-      if (!node || node.state === 'dead' || out.some((replica) => replica.datanodeUuid === uuid)) continue
-      out.push({
-        datanodeUuid: uuid,
-        storageUuid: target.storageUuid,
-        finalised: false,
-        genstamp: view.block(blockId)?.genstamp ?? 0,
-        length: unfinished,
-      })
-    }
-    return out
+    return reportedReplicas(this.#layer, blockId)
   }
 
   mayBeUnreported(blockId: number): boolean {
@@ -288,20 +247,7 @@ export class BlockManager implements ClusterPort {
   }
 
   counts(): ClusterCounts {
-    const { queues, corrupt, invalidations, pending, replicas } = this.#layer
-    return {
-      underReplicated: queues.lowRedundancy + pending.ordered((blockId) => queues.has(blockId)),
-      corruptBlocks: corrupt.size,
-      missingBlocks: queues.size(4),
-      missingSingle: queues.missingSingle,
-      pendingDeletion: invalidations.size,
-      mostUrgent: queues.size(0),
-      pendingCopies: pending.size,
-      postponed: this.#redundancy.postponedCount,
-      blocksWithReplicas: replicas.blocks,
-      replicas: replicas.replicas,
-      replicaMapBytes: replicas.memoryBytes,
-    }
+    return countsOf(this.#layer, this.#redundancy)
   }
 
   capacity(): { capacity: number; used: number; remaining: number } {

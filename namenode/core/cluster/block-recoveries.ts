@@ -3,7 +3,7 @@
 import type { ReplicaLocation } from '../../../proto/ports.ts'
 import type { BlockRecord } from '../model.ts'
 import type { BlockLayer } from './block-layer.ts'
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 export interface FailedRecovery {
   readonly blockId: number

@@ -3,7 +3,7 @@
 import type { BlockRecord } from '../model.ts'
 import { isMaintenance } from './admin-states.ts'
 import type { BlockLayer } from './block-layer.ts'
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 export interface Census {
   /** Good copies on nodes in service: those that count. Slots of the replica map. */

@@ -1,8 +1,8 @@
 // A datanode as reports show it.
 import type { DatanodeReport } from '../../../proto/ports.ts'
 import { adminWords } from './admin-states.ts'
-import type { Datanode, Storage } from './datanode-table.ts'
-import { remainingOf } from './datanode-table.ts'
+import type { Datanode, Storage } from './datanode.ts'
+import { remainingOf } from './datanode.ts'
 
 /** `blocksToLeave`: blocks that keep it from leaving. */
 export function reportOf(node: Datanode, blocksToLeave: number): DatanodeReport {

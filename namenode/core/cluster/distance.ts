@@ -2,7 +2,8 @@
 // that are on their way out or out of service; chance among equals, so that readers spread.
 import type { Random } from '../../../common/env.ts'
 import type { ReplicaLocation } from '../../../proto/ports.ts'
-import type { DatanodeTable, Storage } from './datanode-table.ts'
+import type { DatanodeTable } from './datanode-table.ts'
+import type { Storage } from './datanode.ts'
 
 /** Without `random` equals keep their order: that of the pipeline. */
 export function sortByDistance(

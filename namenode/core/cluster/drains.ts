@@ -3,7 +3,7 @@
 //
 // A scan over the node's replicas finds what is there when it begins; from then on `judge` hears of every change. When nothing is left a
 // second scan confirms it before the node leaves: it must not go because of a change that nobody told.
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 interface Drain {
   readonly waiting: Set<number>

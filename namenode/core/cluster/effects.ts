@@ -4,7 +4,7 @@ import type { Block, ReplicaLocation } from '../../../proto/ports.ts'
 import type { BlockRecord, Effect, ReportedReplica } from '../model.ts'
 import type { BlockLayer } from './block-layer.ts'
 import type { BlockRecoveries } from './block-recoveries.ts'
-import type { Datanode, Storage } from './datanode-table.ts'
+import type { Datanode, Storage } from './datanode.ts'
 import type { Redundancy } from './redundancy.ts'
 import { writtenPlaces } from './replica-places.ts'
 

@@ -2,7 +2,7 @@
 // because it went away is found again in its next full report.
 import { invalidateBatchMax } from '../../../common/limits.ts'
 import type { Block } from '../../../proto/ports.ts'
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 /** Commands to one node in one go: keeps a node that is told to delete a great tree answering heartbeats meanwhile. */
 const commandsPerFlush = 4

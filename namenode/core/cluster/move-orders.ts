@@ -3,8 +3,8 @@ import type { Block, ReplicaMove } from '../../../proto/ports.ts'
 import { refusesReplicas } from './admin-states.ts'
 import type { BlockLayer } from './block-layer.ts'
 import { requiredLive, takeCensus } from './census.ts'
-import type { Datanode } from './datanode-table.ts'
-import { nodeAddress, remainingOf } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
+import { nodeAddress, remainingOf } from './datanode.ts'
 import { movesPerNodeMax } from './moves.ts'
 
 /** Orders a move, or answers why not. `bandwidth` is what one node may send, in bytes a second: it says how long moves may take. */

@@ -1,7 +1,7 @@
 // Moves of replicas for the balancer: a copy is ordered on the target, and when it stands the source's copy is the one too many. The
 // balancer may stop at any moment: what does not finish is forgotten, and then a copy that comes late is surplus like any other.
 import type { Block } from '../../../proto/ports.ts'
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 /** Moves that one datanode may have under way, as source or target. HDFS (dfs.datanode.balance.max.concurrent.moves): 50, later 100. */
 export const movesPerNodeMax = 50

@@ -1,6 +1,6 @@
 // Copies that are under way: ordered from a datanode, or expected from a writer's pipeline that has just committed a block.
 // What does not arrive in time, or whose source or target dies, is looked at again.
-import type { Datanode } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
 
 interface PendingCopy {
   readonly target: Datanode

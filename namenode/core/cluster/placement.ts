@@ -11,8 +11,9 @@ import type { Random } from '../../../common/env.ts'
 import type { Placement } from '../model.ts'
 import type { ReplicaLocation } from '../../../proto/ports.ts'
 import { refusesReplicas } from './admin-states.ts'
-import type { Datanode, DatanodeTable, Storage } from './datanode-table.ts'
-import { nodeAddress, remainingOf } from './datanode-table.ts'
+import type { DatanodeTable } from './datanode-table.ts'
+import type { Datanode, Storage } from './datanode.ts'
+import { nodeAddress, remainingOf } from './datanode.ts'
 
 export interface PlacementRequest {
   /** Address of the writer, with or without a port. */

@@ -1,7 +1,8 @@
 // Where a block can be read and where it is being written, best places first.
-import type { BlockRecord } from '../model.ts'
+import { ReplicaState } from '../../../proto/ports.ts'
+import type { BlockRecord, ReportedReplica } from '../model.ts'
 import type { BlockLayer } from './block-layer.ts'
-import type { Storage } from './datanode-table.ts'
+import type { Storage } from './datanode.ts'
 
 /**
  * Where a committed block can be read: good replicas, else unfinished ones of the same stamp, else corrupt ones. Nodes in maintenance
@@ -43,4 +44,38 @@ export function writtenPlaces(layer: BlockLayer, block: BlockRecord): Storage[] 
       storages.push(nodes.storage(replicas.storage(slot)))
   }
   return storages
+}
+
+/** Every replica that a node which is not dead has reported, or is writing: what lease recovery decides by. */
+export function reportedReplicas(layer: BlockLayer, blockId: number): ReportedReplica[] {
+  const { replicas, nodes, open, view } = layer
+  // A datanode tells of a replica when its writing begins and ends. What lies between may have any number of bytes: it counts
+  // as holding some, and block recovery asks the datanode itself.
+  const unfinished = Math.max(1, view.block(blockId)?.length ?? 0)
+  const out: ReportedReplica[] = []
+  for (let slot = replicas.first(blockId); slot !== -1; slot = replicas.next(slot)) {
+    const storage = nodes.storage(replicas.storage(slot))
+    if (!layer.isThere(slot) || replicas.isCorrupt(slot)) continue
+    const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
+    out.push({
+      datanodeUuid: storage.node.id.uuid,
+      storageUuid: storage.uuid,
+      finalised,
+      genstamp: replicas.genstamp(slot),
+      length: finalised ? replicas.length(slot) : Math.max(unfinished, replicas.length(slot)),
+    })
+  }
+  for (const target of open.get(blockId)?.targets ?? []) {
+    const uuid = target.datanode?.uuid ?? ''
+    const node = nodes.get(uuid)
+    if (!node || node.state === 'dead' || out.some((replica) => replica.datanodeUuid === uuid)) continue
+    out.push({
+      datanodeUuid: uuid,
+      storageUuid: target.storageUuid,
+      finalised: false,
+      genstamp: view.block(blockId)?.genstamp ?? 0,
+      length: unfinished,
+    })
+  }
+  return out
 }

@@ -18,7 +18,7 @@ import { QuarryError } from '../../../common/errors.ts'
 import type { BlockRecord } from '../model.ts'
 import type { BlockLayer, ReplicaReport } from './block-layer.ts'
 import { BlockCursor } from './block-cursor.ts'
-import type { Datanode, Storage } from './datanode-table.ts'
+import type { Datanode, Storage } from './datanode.ts'
 import { epochs } from './replica-map.ts'
 import type { Redundancy } from './redundancy.ts'
 

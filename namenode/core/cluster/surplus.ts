@@ -2,8 +2,8 @@
 import type { BlockRecord } from '../model.ts'
 import type { BlockLayer } from './block-layer.ts'
 import type { Census } from './census.ts'
-import type { Datanode } from './datanode-table.ts'
-import { remainingOf } from './datanode-table.ts'
+import type { Datanode } from './datanode.ts'
+import { remainingOf } from './datanode.ts'
 
 export class Surplus {
   readonly #layer: BlockLayer

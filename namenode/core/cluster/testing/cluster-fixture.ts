@@ -8,7 +8,7 @@ import type { BlockRecord, FileInode } from '../../model.ts'
 import { MemoryStore } from '../../testing/memory-store.ts'
 import type { ClusterSettings } from '../block-layer.ts'
 import { BlockManager } from '../block-manager.ts'
-import type { Datanode, NodeLink } from '../datanode-table.ts'
+import type { Datanode, NodeLink } from '../datanode.ts'
 
 export const MIB = 1024 * 1024
 const GIB = 1024 * MIB
