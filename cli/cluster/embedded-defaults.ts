@@ -11,6 +11,8 @@ const embeddedDefaults: readonly (readonly [OptionName, string])[] = [
 
 /** `flags` with the embedded defaults of what neither they nor the environment set. */
 export function withEmbeddedDefaults(flags: Readonly<Record<string, string>>, env: NodeJS.ProcessEnv): Record<string, string> {
-  const missing = embeddedDefaults.filter(([name]) => !Object.hasOwn(flags, name) && env[envNameOf(name)] === undefined)
+  const isGiven = (name: OptionName) => Object.hasOwn(flags, name) || env[envNameOf(name)] !== undefined
+  // Who chooses dead.after chooses staleness with it, unless it is given, too (common/config.ts).
+  const missing = embeddedDefaults.filter(([name]) => !isGiven(name) && !(name === 'stale.after' && isGiven('dead.after')))
   return { ...Object.fromEntries(missing), ...flags }
 }

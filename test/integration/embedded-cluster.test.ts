@@ -87,7 +87,7 @@ describe('quarry up --detach', () => {
 })
 
 describe('quarry up in the foreground', () => {
-  it('says what a role that died last logged, and drains on Ctrl-C', async () => {
+  it('leaves alone a role that somebody stopped, and drains on Ctrl-C', async () => {
     await using sandbox = new Sandbox()
     const up = sandbox.start([
       'up',
@@ -103,8 +103,8 @@ describe('quarry up in the foreground', () => {
     await up.waitFor(/Quarry is ready after/)
     const roles = readRunning(sandbox.path('cluster'))?.roles ?? []
     expect(roles.map((role) => role.name)).toEqual(['namenode', 'datanode-1', 'datanode-2'])
-    process.kill(roles[2]?.pid ?? 0, 'SIGKILL')
-    await up.waitFor(/datanode-2 \(pid \d+\) is gone: killed by SIGKILL[\s\S]*datanode-2\.log[\s\S]*role\.ready/)
+    process.kill(roles[2]?.pid ?? 0, 'SIGTERM')
+    await up.waitFor(/datanode-2 \(pid \d+\) was stopped by somebody else; it is not started again/)
     await up.waitFor(/1\/2 datanodes live/)
     expect((await status(sandbox)).state).toBe('degraded')
     up.kill('SIGINT')
@@ -113,6 +113,66 @@ describe('quarry up in the foreground', () => {
     expect(outcome.stderr).toContain(`Stopped. The data stays in ${sandbox.path('cluster')}.`)
     for (const role of roles) expect(isAlive(role), role.name).toBe(false)
     expect(existsSync(sandbox.path('cluster', 'running.json'))).toBe(false)
+  })
+
+  it('starts a role that died again, the namenode too, says what it last logged, and status counts it', async () => {
+    await using sandbox = new Sandbox()
+    const up = sandbox.start([
+      'up',
+      '--dir',
+      sandbox.path('cluster'),
+      '--datanodes',
+      '2',
+      '-D',
+      'dead.after=3s',
+      '-D',
+      'heartbeat.interval=500ms',
+    ])
+    await up.waitFor(/Quarry is ready after/)
+    const before = readRunning(sandbox.path('cluster'))
+    const fs = ['--fs', before?.uri ?? '']
+    writeFileSync(sandbox.path('in.txt'), 'kept')
+    await sandbox.ok(['put', ...fs, sandbox.path('in.txt'), '/kept'])
+    for (const name of ['datanode-2', 'namenode']) {
+      process.kill(before?.roles.find((role) => role.name === name)?.pid ?? 0, 'SIGKILL')
+      await up.waitFor(new RegExp(`${name} \\(pid \\d+\\) is gone: killed by SIGKILL. It is started again[\\s\\S]*role\\.ready`))
+      await up.waitFor(new RegExp(`${name} runs again`))
+    }
+    await waitFor(async () => {
+      const { state } = await status(sandbox)
+      return state === 'ready' ? undefined : state
+    }, 'the cluster to be whole again')
+    const now = await status(sandbox)
+    expect(now.roles.map((role) => [role.name, role.restarts ?? 0])).toEqual([
+      ['namenode', 1],
+      ['datanode-1', 0],
+      ['datanode-2', 1],
+    ])
+    expect(now.uri).toBe(before?.uri)
+    expect((await sandbox.quarry(['status', '--dir', sandbox.path('cluster')])).stdout).toMatch(
+      /datanode-2 .*restarted once, last 0:\d\d ago/,
+    )
+    expect(await sandbox.ok(['cat', ...fs, '/kept'])).toBe('kept')
+    const roles = readRunning(sandbox.path('cluster'))?.roles ?? []
+    await sandbox.ok(['down', '--dir', sandbox.path('cluster')])
+    expect((await up.done).code).toBe(0)
+    for (const role of roles) expect(isAlive(role), role.name).toBe(false)
+  })
+
+  it('gives up a role that cannot run: its refusal is said once, and it is not started again', async () => {
+    await using sandbox = new Sandbox()
+    const up = sandbox.start(['up', '--dir', sandbox.path('cluster'), '--datanodes', '2', '--replication', '1'])
+    await up.waitFor(/Quarry is ready after/)
+    const victim = readRunning(sandbox.path('cluster'))?.roles[2]
+    // What it finds at its next start is the directory of another layout.
+    writeFileSync(
+      sandbox.path('cluster', 'datanode-2', 'data', 'identity.json'),
+      JSON.stringify({ layout: 99, datanodeUuid: 'x', storageUuid: 'y' }),
+    )
+    process.kill(victim?.pid ?? 0, 'SIGKILL')
+    await up.waitFor(/datanode-2 .* It cannot run: .*layout 99[\s\S]*Start it with: quarry datanode --config/)
+    up.kill('SIGINT')
+    expect((await up.done).code).toBe(0)
   })
 
   it('killed with SIGKILL leaves no orphans, and the directory is free again', async () => {
