@@ -1,6 +1,8 @@
 // Names of replicas on disk: where the files of a state lie, how they come to their final place, how they go.
 import { dirname, join } from 'node:path'
+import { chunkBytes } from '../../common/limits.ts'
 import { ReplicaState } from '../../proto/ports.ts'
+import { headerBytes } from './checksum-file.ts'
 import { isMissing } from './disk-errors.ts'
 import type { Disk } from './disk.ts'
 import { checksumName, dataName, finalizedDirectory } from './layout.ts'
@@ -40,16 +42,22 @@ export class ReplicaFiles {
     return this.disk.syncDirectory(directoryOf(replica))
   }
 
-  /** Removes files that may be there, and their bytes from what the storage uses. */
-  async remove(replica: ReplicaRecord, paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
-      try {
-        const { size } = await this.disk.stat(path)
-        await this.disk.unlink(path)
-        replica.storage.used -= size
-      } catch (error) {
-        if (!isMissing(error)) throw error
-      }
+  /** Removes both files, which may be gone already, and their bytes from what the storage uses. */
+  async remove(replica: ReplicaRecord, paths: { readonly data: string; readonly checksums: string }): Promise<void> {
+    const { length } = replica
+    replica.storage.used -= await this.#unlink(paths.data, length)
+    replica.storage.used -= await this.#unlink(paths.checksums, headerBytes + Math.ceil(length / chunkBytes) * 4)
+  }
+
+  /** The bytes of a file that was removed; `usual` when somebody else had removed it before. */
+  async #unlink(path: string, usual: number): Promise<number> {
+    try {
+      const { size } = await this.disk.stat(path)
+      await this.disk.unlink(path)
+      return size
+    } catch (error) {
+      if (isMissing(error)) return usual
+      throw error
     }
   }
 

@@ -278,9 +278,7 @@ export class ReplicaStore {
   /** Forgets a replica whose data is gone, with what is left of its files. */
   async forgetLost(replica: ReplicaRecord): Promise<void> {
     if (this.#replicas.get(replica.blockId) !== replica) return
-    const lost = replica.length
     await this.#remove(replica)
-    replica.storage.used -= lost
     this.#listener.deleted(replica)
   }
 
@@ -326,7 +324,7 @@ export class ReplicaStore {
   }
 
   async #removeFiles(replica: ReplicaRecord): Promise<void> {
-    const paths = [this.dataPath(replica), this.checksumPath(replica)]
+    const paths = { data: this.dataPath(replica), checksums: this.checksumPath(replica) }
     if (this.#replicas.get(replica.blockId) === replica) {
       this.#replicas.delete(replica.blockId)
       if (replica.state === ReplicaState.REPLICA_FINALIZED) replica.storage.finalized--

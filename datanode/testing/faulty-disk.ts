@@ -17,6 +17,8 @@ export class FaultyDisk {
   readonly opened: string[] = []
   /** Before each call; path of the descriptor, or the first argument. */
   onCall: (name: DiskCall, path: string) => void = () => {}
+  /** What a call waits for before it happens. */
+  hold: (name: DiskCall, path: string) => Promise<void> | undefined = () => undefined
   readonly disk: Disk
   readonly #paths = new Map<number, string>()
 
@@ -28,6 +30,7 @@ export class FaultyDisk {
         return async (...args: unknown[]) => {
           const path = typeof args[0] === 'number' ? (this.#paths.get(args[0]) ?? '') : String(args[0])
           this.onCall(name, path)
+          await this.hold(name, path)
           if (name === 'open' && args[1] === 'r') this.opened.push(path)
           const fault = this.faults.find(({ below, calls }) => path.startsWith(below) && (calls?.includes(name) ?? name !== 'close'))
           if (fault !== undefined) throw Object.assign(new Error(`${fault.code}: ${name} '${path}'`), { code: fault.code })
