@@ -1,0 +1,20 @@
+// The faults that a scenario may ask for.
+
+export type FaultKind =
+  | 'datanode-kill'
+  | 'datanode-power'
+  | 'all-power'
+  | 'namenode-kill'
+  | 'commit-crash'
+  | 'client-kill'
+  | 'partition'
+  | 'one-way'
+  | 'clog'
+  | 'breaks'
+  | 'bit-rot'
+  | 'lost-file'
+  | 'disk-full'
+  | 'namenode-full'
+  | 'slow-disk'
+  | 'lying-disk'
+  | 'clock-jump'
