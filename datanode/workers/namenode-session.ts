@@ -11,6 +11,7 @@ import { isErrorCode, QuarryError } from '../../common/errors.ts'
 import { reportPartMax } from '../../common/limits.ts'
 import { ReceivedKind } from '../../proto/ports.ts'
 import type {
+  BadReplica,
   Block,
   DatanodeId,
   Init,
@@ -61,6 +62,8 @@ const backoffMaxMs = 5_000
 /** A stream on which the namenode stays silent for this many heartbeats is given up: it answers each one. */
 const silentHeartbeatsMax = 5
 const silentMinMs = 15_000
+/** Bad replicas remembered until there is a session. */
+const badUntoldMax = 1_000
 
 export class NamenodeSession {
   readonly #deps: SessionDeps
@@ -70,6 +73,8 @@ export class NamenodeSession {
   #stream: NodeStream | undefined
   #registered = false
   #reportId = 0
+  /** Bad replicas found while there was no session. */
+  readonly #badUntold: Init<BadReplica>[] = []
   #running: Promise<void> | undefined
   #settleOutcome!: (outcome: SessionOutcome) => void
   #lastHeardMs = 0
@@ -105,7 +110,10 @@ export class NamenodeSession {
 
   reportBad(block: Block, storageUuid: string, reason: string): void {
     this.#deps.env.log.error('replica.bad', { blockId: block.blockId, storageUuid, reason })
-    this.#send({ badReplicas: { replicas: [{ storageUuid, block, reason }] } })
+    const replicas = [{ storageUuid, block, reason }]
+    // Damage that nobody asked about is not found again for weeks: the next session hears of it.
+    if (!this.#registered && this.#badUntold.length < badUntoldMax) this.#badUntold.push(...replicas)
+    else this.#send({ badReplicas: { replicas } })
   }
 
   send(message: Init<NodeMessage>): void {
@@ -184,6 +192,8 @@ export class NamenodeSession {
           onRegistered()
           env.log.info('session.registered', { namenode: this.#deps.namenode, clusterId, poolId })
           this.#reportAll()
+          const bad = this.#badUntold.splice(0)
+          if (bad.length > 0) this.#send({ badReplicas: { replicas: bad } })
           this.#settleOutcome({ kind: 'registered' })
           void this.#heartbeats(heartbeatIntervalMs || this.#deps.heartbeatMs, ended.signal)
           void this.#reports(ended.signal)
