@@ -387,6 +387,9 @@ export class BlockWriter {
           { signal: this.#over.signal, deadlineMs: replacementCopyMs },
         )
     } catch (error) {
+      // What befalls the other end comes as PIPELINE_FAILED: this is the survivor itself.
+      if (isQuarryError(error, 'UNAVAILABLE') || isQuarryError(error, 'TIMEOUT'))
+        return this.#dispatch({ kind: 'lost', attempt, node: source, reason: error.message })
       return failed(node, error)
     }
     this.#dispatch({ kind: 'joined', attempt, node, storage: found.storageUuid })

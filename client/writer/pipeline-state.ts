@@ -116,7 +116,7 @@ export type PipelineEffect =
   | { readonly kind: 'await'; readonly attempt: number; readonly node: string }
   /** updateBlockForPipeline */
   | { readonly kind: 'stamp'; readonly attempt: number }
-  /** additionalDatanode, then a copy of the block from `source` to it. */
+  /** additionalDatanode, then a copy of the block from `source` to it; answered by 'joined', 'unjoined', or 'lost' for the source. */
   | {
       readonly kind: 'replace'
       readonly attempt: number

@@ -106,7 +106,8 @@ class World {
     const node = this.spares.find((one) => !nodes.includes(one) && !excluded.includes(one))
     if (node === undefined) return { kind: 'unjoined', attempt, node, reason: 'no datanode is left' }
     const [from, to] = [this.replicas.get(source)!, this.replicas.get(node)!]
-    if (!from.alive || !to.alive) return { kind: 'unjoined', attempt, node, reason: 'the copy failed' }
+    if (!from.alive) return { kind: 'lost', attempt, node: source, reason: 'down' }
+    if (!to.alive) return { kind: 'unjoined', attempt, node, reason: 'the copy failed' }
     Object.assign(to, { length: from.length, genstamp: from.genstamp, final: from.final })
     return { kind: 'joined', attempt, node, storage: '' }
   }

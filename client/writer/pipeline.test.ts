@@ -224,6 +224,15 @@ test('a datanode that cannot be given a copy is excluded and another tried, from
   expect(at.state).toMatchObject({ kind: 'connecting', nodes: ['a', 'c'] })
 })
 
+test('a survivor that is gone when it is to copy is lost itself: the next copies, and nobody else is blamed', () => {
+  const { state, effects } = run(loseB(replacing('always')), [
+    { kind: 'lost', attempt: 2, node: 'a', reason: 'reset' },
+    { kind: 'stamped', attempt: 3, genstamp: 1003 },
+  ])
+  expect(state).toMatchObject({ kind: 'replacing', nodes: ['c'], recoveries: 2 })
+  expect(effects.at(-1)).toEqual({ kind: 'replace', attempt: 3, nodes: ['c'], excluded: ['b', 'a'], source: 'c' })
+})
+
 test('best effort off: no other datanode fails the write, with what happened to each', () => {
   const { state } = run(loseB(replacing('always', false)), [
     { kind: 'unjoined', attempt: 2, node: 'd', reason: 'disk full' },

@@ -199,8 +199,8 @@ function befall(state: LiveState, what: Meanwhile): Step {
     case 'updating':
       return same({ ...state, meanwhile: what })
     case 'stamping':
-    case 'replacing':
       return same(state)
+    case 'replacing':
     case 'awaiting':
       return what.restarting ? same(state) : lose(state, what.node, what.reason)
     default:

@@ -1,7 +1,7 @@
 // The gRPC door of a datanode: streams become pipeline runs and reads, calls become operations of the store.
 import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
-import { QuarryError } from '../../common/errors.ts'
+import { QuarryError, isQuarryError } from '../../common/errors.ts'
 import { codec, serviceDefinition } from '../../proto/codec.ts'
 import { PipelineStatus, ReplicaState } from '../../proto/ports.ts'
 import type {
@@ -207,7 +207,13 @@ export class DatanodeService {
   async #transfer(request: TransferRequest): Promise<Init<TransferReply>> {
     this.#checkPool(request.poolId)
     const block = request.block ?? { blockId: 0, genstamp: 0, length: 0 }
-    await this.#deps.transfers.copy(block, request.targets, 'pipeline')
+    try {
+      await this.#deps.transfers.copy(block, request.targets, 'pipeline')
+    } catch (error) {
+      // Not to be taken for this node's own absence.
+      if (isQuarryError(error, 'UNAVAILABLE')) throw new QuarryError('PIPELINE_FAILED', error.message, error.details, { cause: error })
+      throw error
+    }
     return {}
   }
 
