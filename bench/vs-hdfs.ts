@@ -1,9 +1,7 @@
 // Measures Quarry beside the real HDFS and writes bench/RESULTS.md. Start it with `npm run bench:vs-hdfs -- [options]`.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildProgram } from '../scripts/build.mjs'
 import { cliPart } from './parts/cli.ts'
@@ -14,6 +12,7 @@ import { millionPart } from './parts/million.ts'
 import { bulkPart, namespacePart } from './parts/ns.ts'
 import type { Part } from './parts/part.ts'
 import { keepRows, renderPage, rowLine } from './results.ts'
+import { runFacts } from './run-facts.ts'
 import { HdfsKit } from './systems/hdfs.ts'
 
 const parts: Record<string, Part> = {
@@ -35,9 +34,6 @@ const usage = `usage: npm run bench:vs-hdfs -- [options]
   --page          only write RESULTS.md anew from results.json, where profiles of misses are noted by hand
   --quick         small sizes, one round, nothing written: tries the runner
 `
-
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
-const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -70,22 +66,10 @@ async function main(): Promise<void> {
       console.log(`== ${name}`)
       const rows = await parts[name]!({ kit, base, rounds, quick, say: (text) => console.log(`   ${text}`) })
       for (const row of rows) console.log(rowLine(row))
-      if (!quick) keepRows(rows, facts(name, rounds))
+      if (!quick) keepRows(rows, runFacts(name, `npm run bench:vs-hdfs -- --only ${name} --rounds ${rounds}`))
     }
   } finally {
     rmSync(base, { recursive: true, force: true })
-  }
-}
-
-function facts(part: string, rounds: number): { part: string; command: string; commit: string; machine: string; measuredAt: string } {
-  const dirty = git('status', '--porcelain', '--', 'common', 'proto', 'namenode', 'datanode', 'client', 'cli') === '' ? '' : ' + changes'
-  const model = /model name\s*:\s*(.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown processor'
-  return {
-    part,
-    command: `npm run bench:vs-hdfs -- --only ${part} --rounds ${rounds}`,
-    commit: git('rev-parse', '--short', 'HEAD') + dirty,
-    machine: `${cpus().length} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`,
-    measuredAt: new Date().toISOString().slice(0, 16).replace('T', ' '),
   }
 }
 

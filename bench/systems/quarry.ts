@@ -12,7 +12,13 @@ interface Ready {
   readonly uri: string
   readonly dir: string
   readonly namenode: { readonly pid: number; readonly grpc: string; readonly http: string }
-  readonly datanodes: readonly { readonly id: string; readonly pid: number; readonly grpc: string; readonly dir: string }[]
+  readonly datanodes: readonly {
+    readonly id: string
+    readonly name: string
+    readonly pid: number
+    readonly grpc: string
+    readonly dir: string
+  }[]
 }
 
 function quarry(...args: string[]): Promise<Finished> {
@@ -81,6 +87,10 @@ export class QuarryCluster implements AsyncDisposable {
 
   get namenodePid(): number {
     return this.#ready.namenode.pid
+  }
+
+  get datanodes(): readonly { readonly id: string; readonly name: string; readonly pid: number }[] {
+    return this.#ready.datanodes
   }
 
   get datanodePids(): number[] {

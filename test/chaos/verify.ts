@@ -41,8 +41,8 @@ export async function healed(cluster: ChaosCluster, fs: FileSystem, damage: Disk
       const wrong = stats.underReplicated + stats.missingBlocks + stats.corruptBlocks
       if (wrong > 0)
         return `${stats.underReplicated} blocks short of copies, ${stats.missingBlocks} missing, ${stats.corruptBlocks} corrupt`
-      const bad = damage.remaining()
-      return bad.length === 0 ? undefined : `${bad.length} damaged replicas were not replaced: ${bad.slice(0, 3).join(', ')}`
+      const bad = [...damage.remaining(), ...(await shortOnDisk(cluster, fs))]
+      return bad.length === 0 ? undefined : `what the namenode holds for whole is not whole on the disks: ${bad.slice(0, 3).join(', ')}`
     },
     'every block to have its copies',
     healWithinMs,
@@ -58,7 +58,6 @@ export async function broken(cluster: ChaosCluster, fs: FileSystem, ledger: Ledg
   const present = new Map((await allFiles(fs, '/chaos')).map((file) => [file.path, file]))
   for (const expected of ledger.files.values()) found.push(...(await brokenFile(fs, expected, present)))
   for (const path of present.keys()) if (!path.endsWith('._COPYING_')) found.push(`${path} is there, and nobody made it`)
-  found.push(...(await brokenCopies(cluster, fs)))
   return found
 }
 
@@ -99,8 +98,8 @@ function firstDifference(bytes: Buffer, file: number): number {
   return -1
 }
 
-/** Every block that the namenode lists has as many whole files on disks as it says. */
-async function brokenCopies(cluster: ChaosCluster, fs: FileSystem): Promise<string[]> {
+/** Blocks that have fewer whole files on the disks than they should, whatever the namenode believes. */
+async function shortOnDisk(cluster: ChaosCluster, fs: FileSystem): Promise<string[]> {
   const onDisk = replicasByBlock(cluster.dataDirs)
   const found: string[] = []
   for (const file of await allFiles(fs, '/chaos')) {
