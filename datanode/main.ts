@@ -154,7 +154,8 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
           service.restart()
           await env.clock.sleep(farewellMs)
         }
-        await markOpenReplicas(store, disk, env.clock)
+        // Without a mark the replicas wait to be recovered, as after a crash.
+        await markOpenReplicas(store, disk, env.clock).catch((error: unknown) => env.log.warn('replica.mark.failed', { error }))
         await closer.close()
       },
       close: () => closer.close(),

@@ -48,6 +48,8 @@ export class FileReplicaWriter implements ReplicaWriter {
   /** Writes in order; rejected for good after the first failure. */
   #chain: Promise<void> = Promise.resolve()
   #writeBack: Promise<void> | undefined
+  /** Why bytes of this replica may not be on disk although they were synced. */
+  #unsynced: Error | undefined
   #dirty = 0
   #finalizing = false
   #closing: Promise<void> | undefined
@@ -103,9 +105,7 @@ export class FileReplicaWriter implements ReplicaWriter {
     this.#dirty = 0
     this.#writeBack = this.#host.disk
       .syncData(this.#data)
-      .catch(() => {
-        // The sync that counts comes at the end and meets the same failure.
-      })
+      .catch((error: unknown) => this.#notSynced(error))
       .then(() => {
         this.#writeBack = undefined
         if (this.#finalizing || this.#dirty >= writeBackBytes) this.startSync()
@@ -121,10 +121,7 @@ export class FileReplicaWriter implements ReplicaWriter {
         // Each packet's data and checksums are handed to the system together; both chains end here.
         writeData: () => this.#chain,
         writeChecksums: () => this.#chain,
-        syncFiles: async () => {
-          await this.#writeBack
-          await this.#syncFiles()
-        },
+        syncFiles: () => this.#syncFiles(),
         rename: async () => {
           await this.#host.rename()
           this.#closing = this.#closeFiles()
@@ -137,7 +134,10 @@ export class FileReplicaWriter implements ReplicaWriter {
       },
       this.#sync,
       (step) => this.#host.beforeStep(step),
-    )
+    ).catch((error: unknown) => {
+      this.#host.doubt(error)
+      throw diskError(error)
+    })
   }
 
   close(): Promise<void> {
@@ -151,13 +151,24 @@ export class FileReplicaWriter implements ReplicaWriter {
   }
 
   async #syncFiles(): Promise<void> {
+    await this.#writeBack
+    if (this.#unsynced !== undefined) throw this.#unsynced
     const { disk } = this.#host
     try {
       await Promise.all([disk.sync(this.#data), disk.sync(this.#checksums)])
     } catch (error) {
-      this.#host.doubt(error)
-      throw diskError(error)
+      throw this.#notSynced(error)
     }
+  }
+
+  /**
+   * A sync that failed is told once: the system forgets the pages that it could not write, and the next sync finds nothing to do. So no
+   * later sync of this replica may succeed.
+   */
+  #notSynced(error: unknown): Error {
+    this.#host.doubt(error)
+    this.#unsynced ??= diskError(error)
+    return this.#unsynced
   }
 
   /** Takes the replica away from its pipeline. */
