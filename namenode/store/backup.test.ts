@@ -92,7 +92,7 @@ describe('a backup', () => {
     expect(again).toBe(first)
     expect(await backups.begin('a')).toBe(first)
     expect(() => backups.begin('b')).toThrow(
-      `Another backup (${first.id}) is being read. Wait for its end; if its reader is gone, it is removed in 600 seconds.`,
+      `Another backup (${first.id}) is being read. Wait for its end; if its reader is gone, it is removed in 60 seconds.`,
     )
     await backups.end(first.id)
     await backups.end(first.id)
@@ -102,10 +102,10 @@ describe('a backup', () => {
     expect(second.id).not.toBe(first.id)
   })
 
-  it('is removed when nobody has read it for ten minutes, and not before', async () => {
+  it('is removed when nobody has read it for ten minutes, or not at all for one, and not before', async () => {
     const { backups, clock, copies } = setUp()
     const { id } = await backups.begin('a')
-    await clock.advance(9 * 60_000)
+    await clock.advance(59_000)
     await backups.read(id, 0, 10)
     await clock.advance(9 * 60_000)
     expect((await backups.read(id, 0, 16)).subarray(0, 6)).toEqual(Buffer.from('SQLite'))
@@ -114,6 +114,10 @@ describe('a backup', () => {
     expect(copies()).toEqual([])
     await expect(backups.read(id, 0, 10)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     await backups.begin('b')
+    expect(copies()).toHaveLength(1)
+    await clock.advance(60_000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(copies()).toEqual([])
   })
 
   it('is refused when the disk has no room for it beside its reserve, and leaves nothing', async () => {

@@ -21,6 +21,8 @@ import type { Frozen } from './sqlite-store.ts'
 
 /** A backup that nobody reads for this long belongs to somebody who is gone. */
 const idleMs = 10 * 60_000
+/** Whoever asked for one begins to read at once; a caller that was interrupted while it was made never does. */
+const unreadMs = 60_000
 /** What commits may put into the WAL while a copy is made: minutes at full load; its checkpoint takes a second or two. */
 const walBytesMax = 1024 ** 3
 /** Read and written at once: large enough for the disk, small enough for memory. */
@@ -51,6 +53,8 @@ interface Held extends BackupInfo {
   readonly directory: string
   readonly file: FileHandle
   usedMs: number
+  /** How long it is kept after that. */
+  idleMs: number
   /** When the next part may leave. */
   sendAtMs: number
 }
@@ -106,6 +110,7 @@ export class Backups {
     const { clock } = this.#deps.env
     const wanted = Math.min(length, readBytesMax, held.bytes - offset)
     held.usedMs = clock.monotonicMs()
+    held.idleMs = idleMs
     const waitMs = held.sendAtMs - held.usedMs
     held.sendAtMs = Math.max(held.usedMs, held.sendAtMs) + (wanted / sendBytesPerSecond) * 1000
     if (waitMs > 0) await clock.sleep(waitMs, this.#abort.signal)
@@ -146,9 +151,9 @@ export class Backups {
       const nowMs = this.#deps.env.clock.monotonicMs()
       const file = await open(join(directory, 'namespace.db'), 'r')
       const id = `${inspection.checksum.txid}-${Buffer.from(this.#deps.env.random.bytes(8)).toString('hex')}`
-      const held: Held = { id, bytes, inspection, directory, file, usedMs: nowMs, sendAtMs: nowMs }
+      const held: Held = { id, bytes, inspection, directory, file, usedMs: nowMs, idleMs: unreadMs, sendAtMs: nowMs }
       this.#state = { kind: 'held', key, held }
-      this.#expireLater(held, idleMs)
+      this.#expireLater(held, unreadMs)
       return held
     } catch (error) {
       this.#state = { kind: 'none' }
@@ -239,7 +244,7 @@ export class Backups {
 
   #inUse(state: Exclude<State, { kind: 'none' }>): QuarryError {
     if (state.kind === 'making') return new QuarryError('IN_USE', 'Another backup is being made. Wait for its end.')
-    const leftMs = Math.max(0, state.held.usedMs + idleMs - this.#deps.env.clock.monotonicMs())
+    const leftMs = Math.max(0, state.held.usedMs + state.held.idleMs - this.#deps.env.clock.monotonicMs())
     return new QuarryError(
       'IN_USE',
       `Another backup (${state.held.id}) is being read. Wait for its end; if its reader is gone, it is removed in ${Math.ceil(leftMs / 1000)} seconds.`,
@@ -249,7 +254,7 @@ export class Backups {
   #expireLater(held: Held, afterMs: number): void {
     const { clock } = this.#deps.env
     this.#stopExpiry = clock.after(afterMs, () => {
-      const leftMs = held.usedMs + idleMs - clock.monotonicMs()
+      const leftMs = held.usedMs + held.idleMs - clock.monotonicMs()
       if (leftMs > 0) return this.#expireLater(held, leftMs)
       this.#deps.env.log.warn('backup.abandoned', { id: held.id, bytes: held.bytes })
       void this.#drop(held)
