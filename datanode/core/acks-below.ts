@@ -38,6 +38,8 @@ export class AcksBelow {
           this.#waiting = undefined
         } else if (this.#acks.push(ack) > waitingMax) {
           reason = `Datanode ${uuid} acknowledges what it was not sent.`
+          this.#acks.length = 0
+          this.#downstream.cancel()
           break
         }
       }

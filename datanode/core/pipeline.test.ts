@@ -8,7 +8,7 @@ import { pipelinePatienceMs } from '../../common/limits.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { VirtualClock } from '../../common/testing/virtual-clock.ts'
 import { PipelineStatus, WriteStage } from '../../proto/ports.ts'
-import type { WriteHeader, WriteReply } from '../../proto/ports.ts'
+import type { PacketAck, WriteHeader, WriteReply } from '../../proto/ports.ts'
 import type { Placement } from './packet-receiver.ts'
 import { runPipeline } from './pipeline.ts'
 import { idleHeartbeatMs, packetsHeld, stallMs, unackedMax } from './pipeline-ports.ts'
@@ -110,7 +110,7 @@ class FakeBelow implements Downstream {
   }
 
   ack(seqno: number, statuses: number[] = [0]): void {
-    this.replies.put({ body: 'ack', setup: null, ack: { seqno, statuses: statuses as PipelineStatus[], message: '', tookMs: [] } })
+    this.replies.put({ body: 'ack', setup: null, ack: { seqno, statuses: statuses as PipelineStatus[], message: '', tookMs: [5] } })
   }
 
   setup(status: PipelineStatus = PipelineStatus.PIPELINE_SUCCESS): void {
@@ -149,6 +149,7 @@ function start(options: { below?: boolean; stage?: WriteStage } = {}) {
   const packets = new Handover<IncomingPacket>()
   const replies: unknown[] = []
   const took: string[] = []
+  const acks: PacketAck[] = []
   let restart = (): void => {}
   const target = { datanode: { uuid: 'node-below' }, storageUuid: '', storageType: 0 }
   const header = {
@@ -164,19 +165,21 @@ function start(options: { below?: boolean; stage?: WriteStage } = {}) {
     openReplica: async () => replica,
     adopt: async () => void replica.done.push('adopt'),
     connect: () => below,
-    reply: async (reply) =>
-      void replies.push(
+    reply: async (reply) => {
+      if ('ack' in reply) acks.push(reply.ack)
+      replies.push(
         'setup' in reply
           ? { setup: reply.setup.status, firstBad: reply.setup.firstBad }
           : { seqno: reply.ack.seqno, statuses: reply.ack.statuses },
-      ),
+      )
+    },
     onRestart: (callback) => {
       restart = callback
       return () => (restart = () => {})
     },
     peerTook: (uuid, ms) => void took.push(`${uuid} ${ms}`),
   })
-  return { clock, replica, below, packets, replies, running, took, restart: () => restart() }
+  return { clock, replica, below, packets, replies, running, took, acks, restart: () => restart() }
 }
 
 /** A full collection; Node offers it only behind a flag, which may be set late. */
@@ -434,5 +437,170 @@ describe('stages without packets of their own', () => {
     await running
     expect(replies.at(-1)).toEqual({ seqno: 1, statuses: [0] })
     expect(replica.done).toEqual(['write 0+8', 'write 8+0', 'adopt', 'close'])
+  })
+})
+
+describe('what belongs to no packet', () => {
+  it('tells the writer of its own restart at once, and leaves the replica as it is', async () => {
+    const { replica, below, packets, replies, running, restart } = start({ below: true })
+    below.setup()
+    packets.put(packet(0, 0))
+    await settle()
+    restart()
+    await running
+    expect(replies).toEqual([{ setup: 0 }, { seqno: -2, statuses: [PipelineStatus.PIPELINE_RESTARTING] }])
+    expect(below.cancelled).toBe(true)
+    expect(replica.done).toEqual(['write 0+8', 'close'])
+  })
+
+  it('tells of a restart while the writer is idle, and nothing once the stream is over', async () => {
+    const idle = start()
+    await settle()
+    idle.restart()
+    await idle.running
+    expect(idle.replies.at(-1)).toEqual({ seqno: -2, statuses: [PipelineStatus.PIPELINE_RESTARTING] })
+    const over = start()
+    over.packets.put(packet(0, 0, { last: true }))
+    await over.running
+    over.restart()
+    await settle()
+    expect(over.replies.at(-1)).toEqual({ seqno: 0, statuses: [0] })
+  })
+
+  it('passes the restart of a node below up at once, before the acknowledgements that are still owed', async () => {
+    const { below, packets, replies, running } = start({ below: true })
+    below.setup()
+    packets.put(packet(0, 0))
+    await settle()
+    below.ack(-2, [PipelineStatus.PIPELINE_SUCCESS, PipelineStatus.PIPELINE_RESTARTING])
+    await settle()
+    expect(replies.at(-1)).toEqual({ seqno: -2, statuses: [0, 0, PipelineStatus.PIPELINE_RESTARTING] })
+    below.cancel()
+    await running
+  })
+
+  it('tells that the node below is gone while the writer is idle', async () => {
+    const { below, packets, replies, running } = start({ below: true })
+    below.setup()
+    packets.put(packet(0, 0))
+    await settle()
+    below.ack(0)
+    await settle()
+    below.replies.end()
+    await running
+    expect(replies.at(-1)).toEqual({ seqno: -1, statuses: [0, PipelineStatus.PIPELINE_ERROR] })
+  })
+
+  it('passes a set-up that was refused by a restarting node up as such', async () => {
+    const { below, replies, running } = start({ below: true })
+    below.setup(PipelineStatus.PIPELINE_RESTARTING)
+    await running
+    expect(replies).toEqual([{ setup: PipelineStatus.PIPELINE_RESTARTING, firstBad: 'node-below' }])
+  })
+
+  it('gives a node that acknowledges more than it was sent up', async () => {
+    const { below, packets, running, replies } = start({ below: true })
+    below.setup()
+    await settle()
+    for (let i = 0; i < 200; i++) below.ack(i)
+    packets.put(packet(0, 0))
+    await running
+    expect(replies.length).toBeLessThanOrEqual(3)
+    expect(below.cancelled).toBe(true)
+  })
+})
+
+describe('how long a packet took', () => {
+  it("is each node's own time, and what is seen of the last node goes to the judge of peers", async () => {
+    const { clock, replica, below, packets, took, acks, running } = start({ below: true })
+    let open = () => {}
+    replica.gate = new Promise((resolve) => (open = resolve))
+    below.setup()
+    packets.put(packet(0, 0))
+    await settle()
+    await clock.advance(30)
+    open()
+    await settle()
+    await clock.advance(70)
+    below.ack(0)
+    await settle()
+    expect(acks.at(-1)).toMatchObject({ seqno: 0, tookMs: [30, 5] })
+    expect(took).toEqual(['node-below 100'])
+    packets.end()
+    await running
+  })
+})
+
+// --- three nodes, and a link that damages what passes ------------------------------------------------------------------------
+
+/** A chain of three nodes; packets are damaged on link `damaged` (0 = from the writer). Answers the ack of the damaged packet. */
+async function chain(damaged: number): Promise<unknown> {
+  const clock = new VirtualClock()
+  const make = (index: number): { packets: Handover<IncomingPacket>; replies: Handover<WriteReply>; replica: FakeReplica } => {
+    const packets = new Handover<IncomingPacket>()
+    const replies = new Handover<WriteReply>()
+    const replica = new FakeReplica()
+    const targets = Array.from({ length: 2 - index }, (_, i) => ({
+      datanode: { uuid: `node-${index + 1 + i}` },
+      storageUuid: '',
+      storageType: 0,
+    }))
+    const header = { stage: WriteStage.WRITE_SETUP_CREATE, targets, client: 'test' } as unknown as WriteHeader
+    // What a node receives is what it keeps and hands on.
+    const received: IncomingPacket[] = []
+    const incoming: AsyncIterator<IncomingPacket> = {
+      next: async () => {
+        const next = await packets.next()
+        if (!next.done) received.push(next.value)
+        return next
+      },
+    }
+    const running = runPipeline(header, incoming, {
+      clock,
+      log: silentLogger,
+      uuid: `node-${index}`,
+      packetsHeld: () => unackedMax,
+      openReplica: async () => replica,
+      adopt: async () => {},
+      connect: () => {
+        const below = make(index + 1)
+        return {
+          uuid: `node-${index + 1}`,
+          forward: async () => below.packets.put(index + 1 === damaged ? packet(0, 0, { bad: true }) : received.at(-1)!),
+          send: async () => {},
+          end: () => below.packets.end(),
+          cancel: () => below.packets.end(),
+          replies: below.replies,
+        }
+      },
+      reply: async (reply) =>
+        replies.put(
+          'setup' in reply
+            ? ({ body: 'setup', ack: null, setup: { status: 0, firstBad: '', error: null, storages: [], ...reply.setup } } as WriteReply)
+            : { body: 'ack', setup: null, ack: reply.ack },
+        ),
+      onRestart: () => () => {},
+      peerTook: () => {},
+    })
+    void running.finally(() => replies.end())
+    return { packets, replies, replica }
+  }
+  const first = make(0)
+  await settle()
+  await first.replies.next()
+  first.packets.put(packet(0, 0, { bad: damaged === 0 }))
+  await settle()
+  const ack = await first.replies.next()
+  return (ack.value as WriteReply).ack?.statuses
+}
+
+describe('a packet that is damaged on its way', () => {
+  const bad = PipelineStatus.PIPELINE_ERROR_CHECKSUM
+  it.each([
+    [0, [bad]],
+    [1, [0, bad]],
+    [2, [0, 0, bad]],
+  ])('on link %i is blamed on the first node that has it damaged', async (damaged, statuses) => {
+    expect(await chain(damaged)).toEqual(statuses)
   })
 })
