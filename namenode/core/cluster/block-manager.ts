@@ -127,7 +127,7 @@ export class BlockManager implements ClusterPort {
     readonly favored: readonly string[]
     readonly blockSize: number
   }): Placement {
-    return placeReplicas(this.#layer.nodes, this.#layer.env.random, { ...request, avoidSlow: this.#layer.settings.avoidSlow })
+    return placeReplicas(this.#layer.nodes, this.#layer.env.random, request, this.#layer.settings.avoidSlow)
   }
 
   safeMode(): { readonly on: boolean; readonly reason: string } {

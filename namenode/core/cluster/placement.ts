@@ -24,7 +24,6 @@ export interface PlacementRequest {
   readonly excluded: readonly string[]
   readonly favored: readonly string[]
   readonly blockSize: number
-  readonly avoidSlow?: boolean
 }
 
 /** HDFS (dfs.namenode.redundancy.considerLoad.factor). */
@@ -34,8 +33,8 @@ const busyStreamsMin = 8
 
 interface Search {
   readonly random: Random
-  /** Neither overloaded nor slow. */
-  readonly calm: (node: Datanode) => boolean
+  /** Overloaded or slow; undefined when none is, which is the rule. */
+  readonly restless: ReadonlySet<Datanode> | undefined
   readonly blockSize: number
   /** Suitable nodes that have not been taken. */
   readonly free: Set<Datanode>
@@ -44,7 +43,8 @@ interface Search {
   readonly rackMax: number
 }
 
-export function placeReplicas(nodes: DatanodeTable, random: Random, request: PlacementRequest): Placement {
+/** `avoidSlow`: leave slow nodes aside while others suit. */
+export function placeReplicas(nodes: DatanodeTable, random: Random, request: PlacementRequest, avoidSlow = true): Placement {
   const all = nodes.all()
   const existing = all.filter((node) => request.existing.includes(node.id.uuid))
   const refused: { node: string; reason: string }[] = []
@@ -59,7 +59,7 @@ export function placeReplicas(nodes: DatanodeTable, random: Random, request: Pla
   const total = existing.length + request.wanted
   const search: Search = {
     random,
-    calm: calmNodes(nodes.inService(), request.avoidSlow ?? false),
+    restless: restlessNodes(all, avoidSlow),
     blockSize: request.blockSize,
     free,
     chosen: [...existing],
@@ -101,10 +101,19 @@ function unsuitable(node: Datanode, blockSize: number): string | undefined {
   return undefined
 }
 
-function calmNodes(nodes: readonly Datanode[], avoidSlow: boolean): (node: Datanode) => boolean {
-  const average = nodes.reduce((sum, node) => sum + load(node), 0) / Math.max(1, nodes.length)
-  const busy = Math.max(busyStreamsMin, busyFactor * average)
-  return (node) => load(node) <= busy && !(avoidSlow && node.slowLatencyMs !== undefined)
+function restlessNodes(all: readonly Datanode[], avoidSlow: boolean): ReadonlySet<Datanode> | undefined {
+  let sum = 0
+  let count = 0
+  for (const node of all) {
+    if (node.state === 'dead' || node.admin !== 'in-service') continue
+    sum += load(node)
+    count++
+  }
+  const busy = Math.max(busyStreamsMin, (busyFactor * sum) / Math.max(1, count))
+  let restless: Set<Datanode> | undefined
+  for (const node of all)
+    if (load(node) > busy || (avoidSlow && node.slowLatencyMs !== undefined)) restless = (restless ?? new Set()).add(node)
+  return restless
 }
 
 /** Stale nodes are used only when nothing else is there. */
@@ -118,7 +127,7 @@ function chooseNext(search: Search, caller: string): Datanode | undefined {
   const [first, second] = search.chosen
   const position = search.chosen.length
   const preferred: ((node: Datanode) => boolean)[] = []
-  if (position === 0) preferred.push((node) => (node.id.ip === caller || node.id.hostname === caller) && search.calm(node))
+  if (position === 0) preferred.push((node) => (node.id.ip === caller || node.id.hostname === caller) && !search.restless?.has(node))
   else if (position === 1 || (position === 2 && first?.id.rack === second?.id.rack))
     preferred.push((node) => node.id.rack !== first?.id.rack)
   else if (position === 2) preferred.push((node) => node.id.rack === second?.id.rack)
@@ -129,7 +138,8 @@ function chooseNext(search: Search, caller: string): Datanode | undefined {
   for (const suits of preferred) {
     const candidates = [...search.free].filter(suits)
     if (candidates.length === 0) continue
-    const calm = candidates.filter(search.calm)
+    const { restless } = search
+    const calm = restless ? candidates.filter((node) => !restless.has(node)) : candidates
     return lessLoadedOfTwo(search, calm.length > 0 ? calm : candidates)
   }
   return undefined

@@ -87,13 +87,9 @@ export class Reconstruction {
     }
     const source = this.#chooseSource(census, priority)
     if (!source) return false
-    const { targets } = placeReplicas(nodes, env.random, {
-      caller: source.id.ip,
-      wanted: lacking,
-      ...this.#around(block, census, missing <= 0),
-      favored: [],
-      blockSize: Math.max(1, block.length),
-    })
+    const { existing, excluded } = this.#around(block, census, missing <= 0)
+    const request = { caller: source.id.ip, wanted: lacking, existing, excluded, favored: [], blockSize: Math.max(1, block.length) }
+    const { targets } = placeReplicas(nodes, env.random, request, settings.avoidSlow)
     if (targets.length === 0) return false
     source.link?.send({ replicate: { block: { blockId, genstamp: block.genstamp, length: block.length }, targets } })
     const copies = targets.flatMap((target) => {
