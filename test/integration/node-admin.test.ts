@@ -63,6 +63,28 @@ it('copies nothing while a datanode in maintenance is away, and copies when the 
   }, 'a third copy')
 })
 
+it('says of every datanode why it took no replica, and counts only those that run', async () => {
+  await using cluster = await MiniCluster.start({ datanodes: 3, settings: { replication: 1 } })
+  const fs = await cluster.connect()
+  const [full, leaving, dead] = cluster.datanodes.map((node) => node!)
+  await fs.admin.setNodeState([full!.uuid], 'maintenance')
+  await fs.admin.setNodeState([leaving!.uuid], 'decommission')
+  await untilState(fs, leaving!.uuid, 'Decommissioned')
+  await untilState(fs, full!.uuid, 'In Maintenance')
+  await cluster.killDatanode(2)
+  await waitFor(async () => ((await fs.datanodes('dead')).length === 1 ? undefined : 'it lives'), 'the datanode to be dead')
+  const error = await fs.writeFile('/x', 'y').then(
+    () => undefined,
+    (thrown: Error) => thrown,
+  )
+  expect(error?.message).toContain(
+    'File /x could only be written to 0 of the 1 minReplication nodes. There are 2 datanode(s) running and 0 node(s) are excluded in this operation. ',
+  )
+  expect(error?.message).toContain(`${full!.grpc}: it is in maintenance`)
+  expect(error?.message).toContain(`${leaving!.grpc}: it is decommissioned`)
+  expect(error?.message).toContain(`${dead!.grpc}: dead: no heartbeat`)
+})
+
 it('reads the files of hosts: excluded ones leave, those not included may not join', async () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'quarry-hosts-'))
   const [include, exclude] = [path.join(dir, 'include'), path.join(dir, 'exclude')]
