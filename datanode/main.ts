@@ -18,6 +18,7 @@ import { metricsText } from './service/metrics.ts'
 import { RealDisk } from './store/real-disk.ts'
 import { ReplicaStore } from './store/replica-store.ts'
 import { markOpenReplicas } from './store/restart-marker.ts'
+import type { DirectoryReport } from './workers/directory-scanner.ts'
 import type { NamenodeSession } from './workers/namenode-session.ts'
 
 export { verifyMetaFile } from './store/verify-meta.ts'
@@ -44,6 +45,8 @@ export interface RunningDatanode {
   readonly grpc: string
   readonly http: string
   readonly dirs: readonly string[]
+  /** Compares all block files with what is known, and sends full reports. */
+  rescan(): Promise<DirectoryReport>
   /** Takes no new streams, lets the open ones finish within drain.timeout, tells the namenode, and closes. */
   drain(): Promise<void>
   /** Stops at once. Idempotent. */
@@ -143,6 +146,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       grpc: `${address}:${port}`,
       http: `${address}:${http.port}`,
       dirs,
+      rescan: () => upkeep.rescan(),
       async drain() {
         service.drain()
         session.goodbye('the datanode stops')
