@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
 import { VirtualClock } from '../../common/testing/virtual-clock.ts'
+import { testDisk } from '../../datanode/store/disk-conformance.ts'
 import { VirtualDisk } from './disk.ts'
+
+testDisk('the simulated disk', async () => {
+  const disk = new VirtualDisk(new VirtualClock())
+  await disk.mkdir('/root')
+  return { disk, root: '/root' }
+})
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 

@@ -352,8 +352,10 @@ export class VirtualDisk implements Disk {
       if (this.#locks.has(directory)) throw new QuarryError('IN_USE', `${directory} is in use by another process.`)
       this.#locks.add(directory)
       const life = this.#life
+      let held = true
       return () => {
-        if (life === this.#life) this.#locks.delete(directory)
+        if (held && life === this.#life) this.#locks.delete(directory)
+        held = false
       }
     })
   }
