@@ -19,7 +19,7 @@ export const directCommands: Readonly<
   >
 > = {
   dfs: { summary: "Hadoop's file system shell: quarry dfs -ls /", load: () => import('./commands/dfs.ts') },
-  dfsadmin: { summary: 'report, safe mode, quotas: quarry dfsadmin -report', load: () => import('./commands/dfsadmin.ts') },
+  dfsadmin: { summary: 'report, safe mode, quotas, open files: quarry dfsadmin -report', load: () => import('./commands/dfsadmin.ts') },
   fsck: { summary: 'health of files and their blocks: quarry fsck /', load: () => import('./commands/fsck.ts') },
   balancer: { summary: 'even out how full the datanodes are: quarry balancer -threshold 5', load: () => import('./commands/balancer.ts') },
 }
@@ -32,7 +32,7 @@ export const registeredCommands: Readonly<Record<string, { readonly summary: str
   admin: { summary: 'datanodes in and out of service, backups: quarry admin nodes', load: () => import('./commands/admin.ts') },
   sql: { summary: 'query files where their blocks lie', load: () => import('./commands/sql.ts') },
   demo: { summary: 'the whole story on a fresh cluster', load: () => import('./commands/demo.ts') },
-  debug: { summary: 'look inside: quarry debug edits', load: () => import('./commands/debug.ts') },
+  debug: { summary: 'look inside: the edit log, leases, block files', load: () => import('./commands/debug.ts') },
   bench: { summary: 'measure a cluster', load: () => import('./commands/bench.ts') },
   namenode: { summary: 'run the namenode alone', load: () => import('./commands/namenode.ts') },
   datanode: { summary: 'run a datanode alone', load: () => import('./commands/datanode.ts') },
@@ -66,7 +66,9 @@ export function programHelp(): string {
     'which cluster: --fs URI, else $QUARRY_FS, else the one of `quarry up` in $QUARRY_DIR or ~/.quarry',
     'who asks: --user NAME, else $HADOOP_USER_NAME, else you',
     'more about a command: quarry COMMAND --help',
-    "exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted; dfs, dfsadmin and fsck have Hadoop's (0, 1, 255, 130)",
+    'exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted, 141 nobody reads what is printed',
+    "  dfs, dfsadmin and fsck have Hadoop's: 255 wrong command line (dfsadmin: any failure); fsck 1 corrupt, and with -blockId",
+    '  2 decommissioned, 3 decommissioning, 4 in maintenance, 5 entering it, 6 stale; those of the balancer: quarry balancer -help',
     '',
   ].join('\n')
 }

@@ -4,7 +4,7 @@
 // comes from a file that has nothing but the footer of the real one; so the names and types of the result are those that DuckDB
 // alone would give.
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { assert, must } from '../../common/assert.ts'
@@ -28,6 +28,7 @@ import { copyForArrow, parquetToArrow } from './arrow.ts'
 import type { Explain, ExplainFragment } from './explain.ts'
 import { runFragments } from './run-fragments.ts'
 import type { LocatedFile, TableFiles } from './source.ts'
+import { makePrivateDir, removeAbandoned } from './private-dir.ts'
 
 export interface QueryOptions {
   /** Ends the query, its fragments and its processes. */
@@ -176,8 +177,10 @@ export async function runQuery(deps: QueryDeps, sql: string, options: QueryOptio
   const since = (startMs: number) => clock.monotonicMs() - startMs
   try {
     const bootStart = clock.monotonicMs()
-    const dir = await realpath(await mkdtemp(path.join(tmpdir(), 'quarry-sql-')))
+    const dir = await makePrivateDir(tmpdir())
     closer.add(() => rm(dir, { recursive: true, force: true }))
+    const cleaned = removeAbandoned(tmpdir(), clock.nowMs())
+    closer.add(() => cleaned)
     const engine = await deps.startEngine({
       jail: dir,
       memoryLimit: options.memoryLimit ?? 1024 * MIB,
