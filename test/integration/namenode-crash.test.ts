@@ -10,10 +10,13 @@ import { expect, it } from 'vitest'
 import { rootInodeId } from '../../common/limits.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
 import type { DirectoryTotals, Inode, NamespaceView } from '../../namenode/core/model.ts'
+import { namespaceChecksum } from '../../namenode/core/namespace-checksum.ts'
 import { replay, walk } from '../../namenode/core/replay.ts'
 import { resolve } from '../../namenode/core/resolve.ts'
 import { MemoryStore } from '../../namenode/core/testing/memory-store.ts'
 import { fileSpace } from '../../namenode/core/totals.ts'
+import { sha256 } from '../../namenode/store/digest.ts'
+import { inspectOffline } from '../../namenode/store/offline.ts'
 import { SqliteStore } from '../../namenode/store/sqlite-store.ts'
 
 const child = fileURLToPath(new URL('../support/crash-child.ts', import.meta.url))
@@ -93,9 +96,11 @@ it('keeps every acknowledged operation and no half one when it is killed at rand
         const copy = new MemoryStore()
         replay(store, copy)
         expect([...walk(copy.tx, rootInodeId)]).toEqual([...walk(store.tx, rootInodeId)])
+        expect(namespaceChecksum(copy, sha256())).toEqual(namespaceChecksum(store, sha256()))
       } finally {
         store.close()
       }
+      expect(inspectOffline(directory).problems).toEqual([])
     }
     expect(acknowledged.length).toBeGreaterThan(rounds)
   } finally {
