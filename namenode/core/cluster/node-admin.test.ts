@@ -295,6 +295,20 @@ describe('naming and keeping', () => {
     expect(third.records).not.toContain('dn-1')
   })
 
+  test('what cannot be written down does not happen: a full disk refuses the call, and maintenance does not end before it can', () => {
+    const cluster = new ClusterFixture()
+    const [first, second] = cluster.addNodes(3)
+    set(cluster, first!, 'maintenance', cluster.clock.nowMs() + 10_000)
+    cluster.recordsFail = true
+    expect(() => cluster.manager.admin.setNodeState(['dn-2'], 'decommission', 0)).toThrow('no space left')
+    cluster.silence(20_000, [])
+    work(cluster)
+    expect([first!, second!].map((node) => stateOf(cluster, node))).toEqual(['In Maintenance', 'In Service'])
+    cluster.recordsFail = false
+    work(cluster)
+    expect([first!, second!].map((node) => stateOf(cluster, node))).toEqual(['In Service', 'In Service'])
+  })
+
   test('a decommissioned node that registers anew is judged anew', () => {
     const cluster = new ClusterFixture()
     const [first] = cluster.addNodes(2)

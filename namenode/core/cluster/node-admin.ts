@@ -45,7 +45,7 @@ export class NodeAdmin {
   readonly #layer: BlockLayer
   readonly #records: NodeRecords
   readonly #changes: NodeChanges
-  readonly #wishes = new Map<string, Wish>()
+  #wishes: ReadonlyMap<string, Wish>
   #lists: HostLists = noHostLists
   #bandwidth: number | undefined
 
@@ -55,7 +55,7 @@ export class NodeAdmin {
     this.#changes = changes
     const kept = read(records)
     this.#bandwidth = kept?.balancerBandwidth
-    for (const { uuid, action, untilMs, names } of kept?.nodes ?? []) this.#wishes.set(uuid, { action, untilMs, names })
+    this.#wishes = new Map(kept?.nodes.map(({ uuid, ...wish }) => [uuid, wish]))
   }
 
   /** Bytes a second that an operator allowed each node for moves; undefined when nobody has said anything. */
@@ -64,8 +64,7 @@ export class NodeAdmin {
   }
 
   setBandwidth(bytesPerSecond: number): void {
-    this.#bandwidth = bytesPerSecond
-    this.#save()
+    this.#keep(this.#wishes, bytesPerSecond)
   }
 
   /** Throws when the lists do not let a datanode join. */
@@ -95,17 +94,18 @@ export class NodeAdmin {
     const uuids = new Set(names.flatMap((name) => this.#uuidsOf(name)))
     const nodes = [...uuids].flatMap((uuid) => this.#layer.nodes.get(uuid) ?? [])
     if (action === 'in-service') for (const node of nodes) this.#refuseExcluded(node)
+    const wishes = new Map(this.#wishes)
     for (const uuid of uuids) {
       const node = this.#layer.nodes.get(uuid)
-      if (action === 'in-service') this.#wishes.delete(uuid)
+      if (action === 'in-service') wishes.delete(uuid)
       else
-        this.#wishes.set(uuid, {
+        wishes.set(uuid, {
           action,
           untilMs: action === 'maintenance' ? untilMs : 0,
           names: node ? namesOf(node.id) : (this.#wishes.get(uuid)?.names ?? []),
         })
     }
-    this.#save()
+    this.#keep(wishes, this.#bandwidth)
     for (const node of nodes) this.#carryOut(node)
     return nodes
   }
@@ -143,8 +143,15 @@ export class NodeAdmin {
   #endMaintenance(nowMs: number): boolean {
     const over = [...this.#wishes].filter(([, wish]) => wish.untilMs > 0 && wish.untilMs <= nowMs)
     if (over.length === 0) return false
-    for (const [uuid] of over) this.#wishes.delete(uuid)
-    this.#save()
+    const wishes = new Map(this.#wishes)
+    for (const [uuid] of over) wishes.delete(uuid)
+    try {
+      this.#keep(wishes, this.#bandwidth)
+    } catch (error) {
+      // No room on the disk, most likely. The next check tries again; until then the maintenance goes on.
+      this.#layer.env.log.warn('datanode.maintenance.unkept', { message: (error as Error).message })
+      return false
+    }
     for (const [uuid] of over) {
       const node = this.#layer.nodes.get(uuid)
       this.#layer.env.log.info('datanode.maintenance.over', { uuid })
@@ -211,13 +218,16 @@ export class NodeAdmin {
     return uuids
   }
 
-  #save(): void {
+  /** Kept first, and then true: what cannot be written down does not happen. */
+  #keep(wishes: ReadonlyMap<string, Wish>, bandwidth: number | undefined): void {
     const records: Records = {
       version: 1,
-      ...(this.#bandwidth !== undefined && { balancerBandwidth: this.#bandwidth }),
-      nodes: [...this.#wishes].map(([uuid, wish]) => ({ uuid, ...wish })),
+      ...(bandwidth !== undefined && { balancerBandwidth: bandwidth }),
+      nodes: [...wishes].map(([uuid, wish]) => ({ uuid, ...wish })),
     }
     this.#records.save(JSON.stringify(records))
+    this.#wishes = wishes
+    this.#bandwidth = bandwidth
   }
 }
 

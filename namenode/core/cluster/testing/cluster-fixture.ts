@@ -159,6 +159,8 @@ export class ClusterFixture {
   readonly arrived: number[] = []
   /** What the block layer keeps over restarts. */
   records: string | undefined
+  /** Nothing can be kept: the disk is full. */
+  recordsFail = false
   readonly nodes: FakeNode[] = []
   readonly #settings: ClusterSettings
   #manager: BlockManager | undefined
@@ -178,11 +180,16 @@ export class ClusterFixture {
         view: this.store.tx,
         settings: this.#settings,
         defer: (callback) => this.#deferred.push(callback),
-        records: { load: () => this.records, save: (text) => (this.records = text) },
+        records: { load: () => this.records, save: (text) => this.#save(text) },
       })
       this.#manager.onReplicaArrived((blockId) => this.arrived.push(blockId))
     }
     return this.#manager
+  }
+
+  #save(text: string): void {
+    if (this.recordsFail) throw new Error('no space left on device')
+    this.records = text
   }
 
   nextReportId(): number {
