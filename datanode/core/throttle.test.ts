@@ -6,7 +6,7 @@ const MiB = 1024 * 1024
 /** How long it takes to send `packets` of 1 MiB one after another, waiting as told. */
 function send(throttle: Throttle, packets: number, fromMs = 0): number {
   let nowMs = fromMs
-  for (let i = 0; i < packets; i++) nowMs += throttle.take(MiB, nowMs)
+  for (let i = 0; i < packets; i++) nowMs += throttle.waitMs(throttle.take(MiB, nowMs), nowMs)
   return nowMs - fromMs
 }
 
@@ -21,15 +21,20 @@ test('several streams share the rate', () => {
   const due = [0, 0]
   for (let i = 0; i < 100; i++) {
     const stream = due[0]! <= due[1]! ? 0 : 1
-    due[stream]! += throttle.take(MiB, due[stream]!)
+    due[stream]! += throttle.waitMs(throttle.take(MiB, due[stream]!), due[stream]!)
   }
   expect(Math.max(...due)).toBeGreaterThanOrEqual(9_800)
   expect(Math.max(...due)).toBeLessThanOrEqual(10_000)
 })
 
-test('another rate holds for what is taken next', () => {
+test('another rate holds at once, also for what was taken before', () => {
   const throttle = new Throttle(MiB)
   expect(send(throttle, 2)).toBe(1_900)
   throttle.setRate(100 * MiB, 1_900)
   expect(send(throttle, 100, 1_900)).toBe(1_000)
+  const slow = new Throttle(1024)
+  const ticket = slow.take(MiB, 0)
+  expect(slow.waitMs(ticket, 0)).toBe(1_023_900)
+  slow.setRate(MiB, 1_000)
+  expect(slow.waitMs(ticket, 1_000)).toBe(999)
 })

@@ -1,44 +1,42 @@
 // A token bucket: bytes may flow at a rate, with at most a part of a second's worth at once. Pure: the caller brings the time, and
-// waits as long as it is told.
+// waits as long as it is told. Who takes bytes gets a ticket: the total that must have been paid for before they may flow, so that
+// all who share the bucket go in order and another rate holds at once, also for those who wait.
 
 /** What may flow at once after a pause. */
 const burstMs = 100
 
 export class Throttle {
   #bytesPerSecond: number
-  /** Bytes that may flow now; below zero when more was taken than was there. */
-  #tokens = 0
+  /** Bytes taken so far, and bytes that time has paid for: at most a burst more. */
+  #taken = 0
+  #paid = 0
   #atMs: number | undefined
 
   constructor(bytesPerSecond: number) {
     this.#bytesPerSecond = bytesPerSecond
   }
 
-  get bytesPerSecond(): number {
-    return this.#bytesPerSecond
-  }
-
-  /** Takes effect with what is taken next. */
   setRate(bytesPerSecond: number, nowMs: number): void {
-    this.#refill(nowMs)
+    this.#pay(nowMs)
     this.#bytesPerSecond = bytesPerSecond
-    this.#tokens = Math.min(this.#tokens, this.#burst())
   }
 
-  /** Takes `bytes` in any case; answers how many milliseconds to wait before they are sent. */
+  /** Answers the ticket. */
   take(bytes: number, nowMs: number): number {
-    this.#refill(nowMs)
-    this.#tokens -= bytes
-    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens / this.#bytesPerSecond) * 1000)
+    this.#pay(nowMs)
+    return (this.#taken += bytes)
   }
 
-  #burst(): number {
-    return (this.#bytesPerSecond * burstMs) / 1000
+  /** Milliseconds until the bytes of the ticket may flow, at the rate of this moment. */
+  waitMs(ticket: number, nowMs: number): number {
+    this.#pay(nowMs)
+    return this.#paid >= ticket ? 0 : Math.ceil(((ticket - this.#paid) / this.#bytesPerSecond) * 1000)
   }
 
-  #refill(nowMs: number): void {
+  #pay(nowMs: number): void {
     const passedMs = this.#atMs === undefined ? burstMs : Math.max(0, nowMs - this.#atMs)
     this.#atMs = nowMs
-    this.#tokens = Math.min(this.#burst(), this.#tokens + (passedMs * this.#bytesPerSecond) / 1000)
+    const burst = (this.#bytesPerSecond * burstMs) / 1000
+    this.#paid = Math.min(this.#taken + burst, this.#paid + (passedMs * this.#bytesPerSecond) / 1000)
   }
 }

@@ -28,8 +28,8 @@ const transferPacketBytes = 1024 * 1024
 /** A copy without progress for this long has failed. */
 const stallMs = 60_000
 
-/** A long wait for bandwidth is cut into these. */
-const throttleSliceMs = 5_000
+/** A long wait for bandwidth is cut into these, so that another bandwidth is soon noticed. */
+const throttleSliceMs = 1_000
 
 interface Exchange {
   readonly reader: ReplicaReader
@@ -163,10 +163,11 @@ export class Transfers {
   /** Waits until the moves of the balancer may send these bytes. */
   async #throttled(bytes: number, progressed: () => void): Promise<void> {
     const { clock } = this.#deps.env
-    const waitMs = this.#throttle.take(bytes, clock.monotonicMs())
-    const until = clock.monotonicMs() + waitMs
-    for (let leftMs = waitMs; leftMs > 0; leftMs = until - clock.monotonicMs()) {
-      await clock.sleep(Math.min(leftMs, throttleSliceMs))
+    const ticket = this.#throttle.take(bytes, clock.monotonicMs())
+    for (;;) {
+      const waitMs = this.#throttle.waitMs(ticket, clock.monotonicMs())
+      if (waitMs === 0) return
+      await clock.sleep(Math.min(waitMs, throttleSliceMs))
       // Waiting for the bandwidth is no stall.
       progressed()
     }
