@@ -1,7 +1,11 @@
 // npm run sim -- --seed N [--scenario S] [--seeds COUNT] [--minutes M] [--twice] [--trace]
 //
+// npm run sim -- --planted NAME|all
+//
 // Runs COUNT seeds from N on, each M minutes of simulated time under faults, and ends at the first that breaks a promise.
 import { parseArgs } from 'node:util'
+import { hunt } from './planted/hunt.ts'
+import { plantedBugs } from './planted/list.ts'
 import { scenarioOf, scenarios } from './run/scenarios.ts'
 import { simulate } from './run/simulation.ts'
 import type { RunResult } from './run/simulation.ts'
@@ -14,6 +18,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     twice: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    planted: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -22,9 +27,13 @@ const say = (line: string): void => console.log(line)
 
 if (values.help) {
   say('npm run sim -- --seed N [--scenario S] [--seeds COUNT] [--minutes M] [--twice] [--trace]')
-  for (const { name, about } of scenarios) say(`  ${name.padEnd(16)} ${about}`)
+  for (const { name, about } of scenarios) say(`  ${name.padEnd(24)} ${about}`)
+  say('npm run sim -- --planted NAME|all')
+  for (const { name, about } of plantedBugs) say(`  ${name.padEnd(24)} ${about}`)
   process.exit(0)
 }
+
+if (values.planted !== undefined) process.exit((await huntAll(values.planted)) ? 0 : 1)
 
 const first = Number(values.seed)
 const count = Number(values.seeds)
@@ -62,6 +71,22 @@ say(
 )
 // What a run leaves behind waits for a clock that stands still.
 process.exit(failed ? 1 : 0)
+
+/** Whether every bug was found within its number of seeds. */
+async function huntAll(names: string): Promise<boolean> {
+  let all = true
+  for (const bug of plantedBugs.filter(({ name }) => names === 'all' || names.split(',').includes(name))) {
+    const startedMs = performance.now()
+    const { seed, invariant, message } = await hunt(bug)
+    const tookS = ((performance.now() - startedMs) / 1000).toFixed(1)
+    if (seed === undefined) {
+      say(`${bug.name} (${bug.about}): NOT FOUND in ${bug.seedsMax} seeds of ${bug.scenario}, ${tookS} s`)
+      all = false
+    } else say(`${bug.name} (${bug.about}): found by seed ${seed} of at most ${bug.seedsMax}, ${tookS} s: ${message}`)
+    if (seed !== undefined && invariant === 'crash') all = false
+  }
+  return all
+}
 
 function explain({ failure, hash }: RunResult, replay: string): void {
   if (failure) {

@@ -59,6 +59,27 @@ export const scenarios: readonly Scenario[] = [
     ['datanode-kill', 'datanode-power', 'client-kill'],
     safe,
   ),
+  scenario(
+    'slow-pipelines',
+    'datanodes are killed while links are slow, so that much is under way',
+    ['clog', 'datanode-kill', 'client-kill'],
+    {
+      faultEveryMs: 15_000,
+      owners: 6,
+      onlookers: 3,
+      pauseMs: 1_000,
+    },
+  ),
+  scenario(
+    'slow-sessions',
+    'connections break while links are slow, so that sessions take long to begin',
+    ['clog', 'breaks', 'partition'],
+    {
+      faultEveryMs: 15_000,
+      owners: 6,
+      pauseMs: 1_000,
+    },
+  ),
   scenario('power', 'the power of the whole cluster fails', ['all-power'], { faultEveryMs: 90_000 }),
   scenario('partitions', 'machines are cut off from each other, in one direction or both; links are slow', [
     'partition',

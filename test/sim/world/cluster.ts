@@ -23,7 +23,8 @@ export interface ClusterOptions {
 const simulatedSettings: Partial<Settings> = {
   'min.block.size': 512,
   'block.size': 16 * 1024,
-  'block.report.interval': 300_000,
+  // As in production: what events tell must be enough.
+  'block.report.interval': 6 * 3_600_000,
   'lease.hard': 180_000,
   'edits.retain': 5_000,
   'reserved': 0,
