@@ -8,12 +8,14 @@ import { FileSystem } from '../../client/index.ts'
 import { must } from '../../common/assert.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 import { Role } from './role.ts'
+import { SmallDisk } from './small-disk.ts'
 
 export interface ClusterPlan {
   readonly dir: string
   readonly program: string
   readonly datanodes: number
   readonly onDeath: (name: string, how: string) => void
+  readonly say: (text: string) => void
 }
 
 /** Quick detection, small blocks, short leases, and scanners that come round within a run. */
@@ -47,6 +49,8 @@ export class ChaosCluster implements AsyncDisposable {
   readonly clientDoor: TcpProxy
   readonly sessionDoors: readonly TcpProxy[]
   readonly doors: readonly TcpProxy[]
+  /** The disk of the last datanode, where one of its own can be had. */
+  readonly smallDisk: SmallDisk | undefined
   readonly #ports: number[]
   #namenodePort = 0
 
@@ -62,6 +66,9 @@ export class ChaosCluster implements AsyncDisposable {
       return new Role({ kind, name, dir, program: plan.program, settings: { ...settings, dir, ...own }, onDeath: plan.onDeath })
     }
     this.namenode = role('namenode', 'namenode', {})
+    const last = path.join(plan.dir, `datanode-${proxies.door.length}`)
+    mkdirSync(last, { recursive: true })
+    this.smallDisk = SmallDisk.mount(last, plan.say)
     this.dataDirs = proxies.door.map((_, index) => path.join(plan.dir, `datanode-${index + 1}`, 'data'))
     this.datanodes = proxies.door.map((door, index) =>
       role('datanode', `datanode-${index + 1}`, {
@@ -81,9 +88,14 @@ export class ChaosCluster implements AsyncDisposable {
     const session = await Promise.all(ports.map(() => toNamenode()))
     const door = await Promise.all(ports.map((_, index) => TcpProxy.listen(() => ports[index] ?? 0)))
     const cluster = (at.cluster = new ChaosCluster(plan, { client, session, door }, ports))
-    await cluster.startNamenode()
-    await Promise.all(cluster.datanodes.map((_, index) => cluster.startDatanode(index)))
-    return cluster
+    try {
+      await cluster.startNamenode()
+      await Promise.all(cluster.datanodes.map((_, index) => cluster.startDatanode(index)))
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw error
+    }
   }
 
   /** Where clients go: the proxy. */
@@ -117,6 +129,7 @@ export class ChaosCluster implements AsyncDisposable {
 
   async close(): Promise<void> {
     for (const role of [...this.datanodes, this.namenode]) await role.kill()
+    this.smallDisk?.unmount()
     await Promise.all([this.clientDoor, ...this.sessionDoors, ...this.doors].map((proxy) => proxy.close()))
   }
 

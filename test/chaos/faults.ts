@@ -25,6 +25,8 @@ export class Faults {
   skipped = 0
   readonly #targets: FaultTargets
   readonly #open = new Set<Promise<void>>()
+  /** Roles that a fault has in hand: on a slow machine a restart takes longer than the schedule allows for. */
+  readonly #inHand = new Set<string>()
 
   constructor(targets: FaultTargets) {
     this.#targets = targets
@@ -36,7 +38,7 @@ export class Faults {
 
   /** Begins a fault and returns; it heals itself when its time is over. */
   begin(fault: Fault): void {
-    const doing = this.#carryOut(fault)
+    const doing = this.#alone(fault)
       .then((hit) => {
         if (hit) this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1)
         else this.skipped++
@@ -49,6 +51,19 @@ export class Faults {
   /** All faults have healed. Throws what one of them threw: a role that did not start again. */
   async settled(): Promise<void> {
     await Promise.all(this.#open)
+  }
+
+  /** Answers false where the role is still busy with an earlier fault. */
+  async #alone(fault: Fault): Promise<boolean> {
+    const role = roleOf(fault)
+    if (role === undefined) return this.#carryOut(fault)
+    if (this.#inHand.has(role)) return false
+    this.#inHand.add(role)
+    try {
+      return await this.#carryOut(fault)
+    } finally {
+      this.#inHand.delete(role)
+    }
   }
 
   async #carryOut(fault: Fault): Promise<boolean> {
@@ -88,6 +103,14 @@ export class Faults {
         return hit !== undefined
       }
       case 'disk-full': {
+        const { smallDisk } = cluster
+        if (smallDisk !== undefined && target === cluster.datanodes.length - 1) {
+          describe(', its file system, while it runs')
+          smallDisk.fill()
+          await sleep(forMs)
+          smallDisk.empty()
+          return true
+        }
         describe()
         const capacity = this.#targets.usedBytes(target) + roomWhenFullBytes
         await must(cluster.datanodes[target]).kill()
@@ -125,4 +148,11 @@ export class Faults {
     if (fault.door === 'clients') return cluster.clientDoor
     return must(fault.door === 'session' ? cluster.sessionDoors[fault.target] : cluster.doors[fault.target])
   }
+}
+
+/** The process that a fault ends or stops. */
+function roleOf({ kind, target }: Fault): string | undefined {
+  if (kind === 'kill-namenode' || kind === 'stop-namenode') return 'namenode'
+  if (kind === 'kill-client') return `client ${target}`
+  return ['kill-datanode', 'stop-datanode', 'disk-full'].includes(kind) ? `datanode ${target}` : undefined
 }

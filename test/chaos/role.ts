@@ -53,10 +53,14 @@ export class Role {
     this.#child = child
     this.#expected = false
     this.starts++
+    let lastWord = ''
+    child.on('message', (message: FromRole) => {
+      if (message.kind === 'failed') lastWord = `, ${message.message}`
+    })
     this.#exited = new Promise((resolve) =>
       child.once('exit', (code, signal) => {
         if (this.#child === child) this.#child = undefined
-        if (!this.#expected) this.#spec.onDeath(this.name, signal === null ? `exit code ${code}` : `killed by ${signal}`)
+        if (!this.#expected) this.#spec.onDeath(this.name, (signal === null ? `exit code ${code}` : `killed by ${signal}`) + lastWord)
         resolve()
       }),
     )

@@ -40,6 +40,7 @@ export async function runChaos(plan: RunPlan, signal: AbortSignal): Promise<Summ
     dir,
     program,
     datanodes,
+    say,
     onDeath: (name, how) => ledger.violations.push(`${name} ended by itself: ${how}; see logs/${name}.log`),
   })
   await using fs = await cluster.connect()
