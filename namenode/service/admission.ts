@@ -2,21 +2,20 @@
 // of it must stay short, so that heartbeats are answered and nobody waits for somebody else's flood.
 //
 //   idle        a call runs at once: no queue, no promise, nothing but a few counters
-//   busy        beyond what one turn may do, calls wait in two queues (queries; changes) and are served fairly (fair-queue.ts),
-//               a slice a turn; changes go to the engine in as large groups as keep its turns short (commit-window.ts)
-//   flooded     a connection with more than its share waiting is not read from: its calls stay with the client
+//   busy        beyond what one turn may do, calls wait and are served fairly (fair-queue.ts), a slice a turn: writers' finishing
+//               calls, then changes, as many as keep the engine's turn short (commit-window.ts), then queries
+//   flooded     when a turn has taken in enough, connections are read from in turn, also fairly; one with more than its share
+//               waiting is not read from at all: its calls stay with the client
 //   overloaded  when more waits than can be served in time, calls of those over their share are refused with OVERLOADED and told
 //               when to come back; others are still let in
-//
-// Calls by which writers finish go before all others. Bounds: `waitingMax` calls in all, a slice of work a turn.
 import type { Clock } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { callsInFlightMax } from '../../common/limits.ts'
-import type { CallContext, Command } from '../../proto/ports.ts'
+import type { CallContext, Command, Method } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
 import type { NamespaceView } from '../core/model.ts'
 import type { Done } from '../core/engine.ts'
-import { costOf, isExpress, isMeasured, mayWait, treeCost, unitMs } from './call-costs.ts'
+import { costOf, isFinishing, isMeasured, mayWait, treeCost, unitMs } from './call-costs.ts'
 import { CommitWindow } from './commit-window.ts'
 import { Accounts, FairQueue } from './fair-queue.ts'
 import type { Account, Source } from './fair-queue.ts'
@@ -25,14 +24,16 @@ import type { Account, Source } from './fair-queue.ts'
 const sliceMs = 2
 /** The same in cost, for a clock that stands still while it works, and for calls that run at once. */
 const sliceCost = 400
+/** A message costs this much before its first call is looked at. */
+const messageCost = 3
+/** Connections that are read from again in one turn: some 2 ms of messages. */
+const readsPerTurn = 48
 /** What waits should be served within this time; more is refused once as many calls wait as one client may have in flight. */
 const waitAimMs = 100
 /** Calls that may wait in all: some 50 MB. */
 const waitingMax = 65_536
 /** A connection that has no more than this waiting is read from, whatever its share. */
 const readAlwaysCost = 64
-/** Writers' finishing calls under way that go before everything else; beyond, they queue like other changes. */
-const expressMax = 1024
 /** HDFS (DecayRpcScheduler) halves recent cost every 5 s. */
 const decayMs = 5_000
 const retryMinMs = 20
@@ -45,16 +46,22 @@ interface Call {
   readonly done: Done
 }
 
-type Lane = 'queries' | 'changes'
+type Lane = 'finishing' | 'changes' | 'queries'
+const lanes = ['finishing', 'changes', 'queries'] as const
 
 /** One connection of a client. */
 export interface Patron {
   readonly account: Account
-  readonly queries: Source<Call>
+  readonly finishing: Source<Call>
   readonly changes: Source<Call>
-  /** Called when a connection that had more than its share waiting may be read from again. */
+  readonly queries: Source<Call>
+  readonly messages: Source<Patron>
+  /** Called when a connection that was not to be read from may be again. */
   readonly onRoom: () => void
+  /** Not to be read from: more than its share of calls waits. */
   isOver: boolean
+  /** Not to be read from: this turn has taken in enough. */
+  isResting: boolean
 }
 
 export interface AdmissionDeps {
@@ -65,11 +72,17 @@ export interface AdmissionDeps {
 }
 
 export interface AdmissionCounts {
-  readonly queries: number
+  readonly finishing: number
   readonly changes: number
+  readonly queries: number
   readonly refused: number
   readonly commitWindow: number
   readonly users: number
+}
+
+const laneOf = (method: Method): Lane => {
+  if (isFinishing.has(method)) return 'finishing'
+  return mutations.has(method) ? 'changes' : 'queries'
 }
 
 const dropped = new QuarryError('CANCELLED', 'The connection of the caller is gone.')
@@ -79,19 +92,28 @@ export class Admission {
   readonly #view: NamespaceView
   readonly #run: AdmissionDeps['run']
   readonly #accounts = new Accounts()
-  readonly #queues = { queries: new FairQueue<Call>(this.#accounts), changes: new FairQueue<Call>(this.#accounts) } as const
+  readonly #queues = {
+    finishing: new FairQueue<Call>(this.#accounts),
+    changes: new FairQueue<Call>(this.#accounts),
+    queries: new FairQueue<Call>(this.#accounts),
+  } as const
+  /** Connections that wait to be read from. */
+  readonly #messages = new FairQueue<Patron>(this.#accounts)
   readonly #window = new CommitWindow()
   /** Cost served in a millisecond while calls wait. */
-  readonly #rates = { queries: 1 / unitMs, changes: 1 / unitMs }
+  readonly #rates = { finishing: 1 / unitMs, changes: 1 / unitMs, queries: 1 / unitMs }
   readonly #refusals: Partial<Record<Lane, { readonly error: QuarryError; readonly untilMs: number }>> = {}
   #turnScheduled = false
-  /** Cost of what ran at once in this turn. */
+  /** Cost of the queries of this turn. */
   #spent = 0
-  #express = 0
+  /** Cost of the messages of this turn. */
+  #taken = 0
+  /** A turn has passed since the engine was given something, without an answer. */
+  #gaveUp = false
   #refused = 0
   #decayedMs: number
-  #lastSlice: { ms: number; queries: number; changes: number } | undefined
-  readonly #served = { queries: 0, changes: 0 }
+  #rateSinceMs = 0
+  readonly #served = { finishing: 0, changes: 0, queries: 0 }
 
   constructor(deps: AdmissionDeps) {
     this.#clock = deps.clock
@@ -102,20 +124,42 @@ export class Admission {
 
   open(user: string, onRoom: () => void): Patron {
     const account = this.#accounts.open(user)
-    return { account, queries: this.#queues.queries.source(account), changes: this.#queues.changes.source(account), onRoom, isOver: false }
+    const { finishing, changes, queries } = this.#queues
+    return {
+      account,
+      finishing: finishing.source(account),
+      changes: changes.source(account),
+      queries: queries.source(account),
+      messages: this.#messages.source(account),
+      onRoom,
+      isOver: false,
+      isResting: false,
+    }
   }
 
   /** The connection is gone: what waits of it is not carried out. */
   close(patron: Patron): void {
-    const left = [...this.#queues.queries.close(patron.queries), ...this.#queues.changes.close(patron.changes)]
+    const left = lanes.flatMap((lane) => this.#queues[lane].close(patron[lane]))
+    this.#messages.close(patron.messages)
     this.#accounts.close(patron.account)
     for (const call of left) call.done(dropped, {})
   }
 
+  /** A message came in on the connection, whatever is in it. */
+  arrived(patron: Patron): void {
+    this.#taken += messageCost
+    this.#scheduleTurn()
+    if (this.#taken < sliceCost || patron.isResting) return
+    patron.isResting = true
+    this.#messages.push(patron.messages, patron, messageCost)
+  }
+
   get counts(): AdmissionCounts {
+    const { finishing, changes, queries } = this.#queues
     return {
-      queries: this.#queues.queries.length,
-      changes: this.#queues.changes.length,
+      finishing: finishing.length,
+      changes: changes.length,
+      queries: queries.length,
       refused: this.#refused,
       commitWindow: this.#window.size,
       users: this.#accounts.size,
@@ -124,23 +168,26 @@ export class Admission {
 
   submit(patron: Patron, context: CallContext, command: Command, done: Done): void {
     const { method } = command
-    if (isExpress.has(method) && this.#express < expressMax) return this.#runExpress(patron, context, command, done)
-    const lane: Lane = mutations.has(method) && method !== 'renewLease' ? 'changes' : 'queries'
+    // As cheap as a refusal would be, and a lease that is lost costs a writer his file.
+    if (method === 'renewLease') return this.#run(context, command, done)
+    const lane = laneOf(method)
     const queue = this.#queues[lane]
     const cost = costOf(method)
-    if (queue.length === 0 && this.#spent < sliceCost && (lane === 'queries' || this.#window.hasRoom)) {
-      this.#spent += cost
+    if (queue.length === 0 && (lane === 'queries' ? this.#spent < sliceCost : this.#window.hasRoom)) {
+      if (lane === 'queries') this.#spent += cost
       this.#scheduleTurn()
       this.#accounts.charge(patron.account, cost)
-      this.#start({ patron, context, command, done }, cost)
+      this.#start({ patron, context, command, done }, lane, cost)
       return
     }
     const source = patron[lane]
     const capacity = this.#capacity(lane)
-    const isFull = queue.length >= callsInFlightMax && queue.cost >= capacity
-    if (isFull && (source.cost >= queue.shareOf(source, capacity) || queue.length >= waitingMax)) {
-      this.#refused++
-      return done(this.#refusal(lane), {})
+    if (queue.length >= callsInFlightMax && queue.cost >= capacity) {
+      const isOver = lane !== 'finishing' && source.cost >= queue.shareOf(source, capacity)
+      if (isOver || queue.length >= waitingMax) {
+        this.#refused++
+        return done(this.#refusal(lane), {})
+      }
     }
     queue.push(source, { patron, context, command, done }, cost + (lane === 'changes' ? treeCost(this.#view, command) : 0))
     if (!patron.isOver && source.cost > Math.max(readAlwaysCost, queue.shareOf(source, capacity))) patron.isOver = true
@@ -149,27 +196,18 @@ export class Admission {
 
   // --- running ------------------------------------------------------------------------------------------------------------
 
-  #runExpress(patron: Patron, context: CallContext, command: Command, done: Done): void {
-    this.#express++
-    this.#accounts.charge(patron.account, costOf(command.method))
-    this.#run(context, command, (error, reply) => {
-      this.#express--
-      done(error, reply)
-    })
-  }
-
   /** `cost` is charged already. */
-  #start(call: Call, cost: number): void {
+  #start(call: Call, lane: Lane, cost: number): void {
     const { context, command, done, patron } = call
     const { method } = command
-    if (mutations.has(method)) {
-      if (mayWait.has(method)) return this.#run(context, command, done)
-      const isSample = this.#window.took()
+    if (lane !== 'queries') {
+      this.#gaveUp = false
+      // The time of calls that may wait for datanodes says nothing about the engine.
+      const isSample = this.#window.took(!mayWait.has(method))
       if (isSample) this.#window.began(this.#clock.monotonicMs())
       return this.#run(context, command, (error, reply) => {
-        this.#window.answered()
+        this.#window.taken()
         if (isSample) this.#window.measured(this.#clock.monotonicMs())
-        if (this.#queues.changes.length > 0) this.#scheduleTurn()
         done(error, reply)
       })
     }
@@ -191,9 +229,11 @@ export class Admission {
   #turn(): void {
     this.#turnScheduled = false
     this.#spent = 0
-    const { queries, changes } = this.#queues
-    if (queries.length === 0 && changes.length === 0) {
-      this.#lastSlice = undefined
+    this.#taken = 0
+    const { finishing, changes, queries } = this.#queues
+    if (queries.length + changes.length + finishing.length + this.#messages.length === 0) {
+      this.#window.taken()
+      this.#rateSinceMs = 0
       return
     }
     const startedMs = this.#clock.monotonicMs()
@@ -201,13 +241,24 @@ export class Admission {
       this.#decayedMs = startedMs
       this.#accounts.decay()
     }
+    if (this.#window.given > 0) {
+      if (this.#gaveUp) this.#window.taken()
+      this.#gaveUp = true
+    }
+    while (finishing.length > 0 && this.#window.hasRoom) this.#serve('finishing')
     while (changes.length > 0 && this.#window.hasRoom) this.#serve('changes')
     for (let served = 0; queries.length > 0 && this.#spent < sliceCost; served++) {
       if ((served & 7) === 7 && this.#clock.monotonicMs() - startedMs >= sliceMs) break
       this.#serve('queries')
     }
     this.#learnRates(startedMs)
-    if (queries.length > 0) this.#scheduleTurn()
+    this.#spent = 0
+    for (let reads = 0; reads < readsPerTurn && this.#messages.length > 0; reads++) {
+      const patron = this.#messages.shift()!
+      patron.isResting = false
+      patron.onRoom()
+    }
+    this.#scheduleTurn()
   }
 
   #serve(lane: Lane): void {
@@ -217,7 +268,7 @@ export class Admission {
     const cost = before - queue.cost
     this.#served[lane] += cost
     if (lane === 'queries') this.#spent += cost
-    this.#start(call, cost)
+    this.#start(call, lane, cost)
     const { patron } = call
     if (patron.isOver && patron[lane].cost <= this.#roomAt(lane, patron)) {
       patron.isOver = false
@@ -238,16 +289,14 @@ export class Admission {
 
   /** From one slice to the next, while both lanes' work and everything else of the event loop goes on. */
   #learnRates(nowMs: number): void {
-    const last = this.#lastSlice
-    if (last === undefined || nowMs - last.ms >= 10) {
-      if (last !== undefined && nowMs - last.ms < 1000) {
-        for (const lane of ['queries', 'changes'] as const) {
-          const served = this.#served[lane] - last[lane]
-          if (served > 0) this.#rates[lane] = 0.9 * this.#rates[lane] + 0.1 * (served / (nowMs - last.ms))
-        }
-      }
-      this.#lastSlice = { ms: nowMs, queries: this.#served.queries, changes: this.#served.changes }
+    const spentMs = nowMs - this.#rateSinceMs
+    if (this.#rateSinceMs > 0 && spentMs < 10) return
+    for (const lane of lanes) {
+      if (this.#rateSinceMs > 0 && spentMs < 1000 && this.#served[lane] > 0)
+        this.#rates[lane] = 0.9 * this.#rates[lane] + (0.1 * this.#served[lane]) / spentMs
+      this.#served[lane] = 0
     }
+    this.#rateSinceMs = nowMs
   }
 
   /** One error for many calls of the same moment: making one costs more than refusing. */
@@ -259,7 +308,7 @@ export class Admission {
     const retryAfterMs = Math.round(Math.min(retryMaxMs, Math.max(retryMinMs, drainMs)))
     const error = new QuarryError(
       'OVERLOADED',
-      `The namenode has more ${lane} waiting than it can answer in time, most of them of this user. Try again in ${retryAfterMs} ms.`,
+      `The namenode has more ${lane === 'queries' ? 'queries' : 'changes'} waiting than it can answer in time. Try again in ${retryAfterMs} ms.`,
       { retryAfterMs },
     )
     this.#refusals[lane] = { error, untilMs: nowMs + 10 }

@@ -50,17 +50,15 @@ export function treeCost(view: NamespaceView, command: Command): number {
 }
 
 /**
- * Calls by which a writer goes on with what it has begun. They hold resources of the whole cluster while they wait, and refusing
- * them would waste what was spent already: they go before everything else (within a bound), and are not refused.
+ * Calls by which a writer ends what it has begun. They hold resources of the whole cluster while they wait, and refusing them
+ * would waste what was spent already: they go before everything else, and are not refused while there is any room.
  */
-export const isExpress: ReadonlySet<Method> = new Set<Method>([
+export const isFinishing: ReadonlySet<Method> = new Set<Method>([
   'complete',
-  'renewLease',
   'fsync',
   'abandonBlock',
   'updateBlockForPipeline',
   'updatePipeline',
-  'additionalDatanode',
 ])
 
 /** Changes that may wait for datanodes rather than for the disk: the time they take says nothing about the engine. */

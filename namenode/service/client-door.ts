@@ -3,8 +3,8 @@
 //   hello -> (groups of the user looked up) -> welcome -> batches of calls <-> batches of replies
 //
 // A message costs more than the call inside it (some 28 us in grpc-js), so all replies of one turn of the event loop leave in
-// one message. Nothing on the way of a call makes a promise. Bounds: a client with callsInFlightMax calls unanswered, with more than
-// its share of what waits (admission.ts), or whose replies pile up unread, is not read from until it has caught up.
+// one message. Nothing on the way of a call makes a promise. Bounds: a client with callsInFlightMax calls unanswered, one that has
+// had its turn for now (admission.ts), or whose replies pile up unread, is not read from until it has caught up.
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { assert } from '../../common/assert.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
@@ -82,6 +82,7 @@ class ClientSession {
     const phase = this.#phase
     switch (phase.kind) {
       case 'serving':
+        this.#front.admission.arrived(phase.patron)
         return this.#run(batch.calls, phase.shared, phase.patron)
       case 'greeting':
         if (!batch.hello) return this.#refuse(new QuarryError('VERSION', 'The first message on this stream must be a hello.'))
@@ -200,8 +201,8 @@ class ClientSession {
 
   #pauseIfNeeded(): void {
     const phase = this.#phase
-    const isOver = phase.kind === 'serving' && phase.patron.isOver
-    const pause = this.#congested || isOver || this.#inFlight >= callsInFlightMax || phase.kind === 'looking-up'
+    const mustWait = phase.kind === 'serving' && (phase.patron.isOver || phase.patron.isResting)
+    const pause = this.#congested || mustWait || this.#inFlight >= callsInFlightMax || phase.kind === 'looking-up'
     if (pause === this.#paused) return
     this.#paused = pause
     if (pause) this.#stream.pause()

@@ -1,4 +1,4 @@
-// How many changes the engine is given at a time. All of them are one turn and one fsync: the more, the cheaper each, and the longer
+// How many changes the engine is given for one turn. All of them share one fsync: the more, the cheaper each, and the longer
 // everybody else waits for the turn to end.
 //
 // A turn takes a fixed time (the fsync) and some for each change. Both are learned from the turns, by a line through their sizes
@@ -9,7 +9,7 @@ const sizeMin = 64
 const sizeMax = 1024
 const sizeAtFirst = 256
 /** A turn with its fsync should take no longer than this. */
-const aimMs = 6
+const aimMs = 4
 /** The fixed part of a turn may be a third of it. */
 const fixedParts = 3
 /** What a turn weighs after each later one. */
@@ -22,7 +22,9 @@ const changeMinMs = 0.001
 
 export class CommitWindow {
   #size = sizeAtFirst
-  #out = 0
+  /** Changes given since the engine last took what it had. */
+  #given = 0
+  #turnSize = 0
   #turns = 0
   #sampling = false
   #sampleMs = 0
@@ -37,19 +39,18 @@ export class CommitWindow {
     return this.#size
   }
 
-  /** Changes that the engine has not answered. */
-  get out(): number {
-    return this.#out
+  get given(): number {
+    return this.#given
   }
 
   get hasRoom(): boolean {
-    return this.#out < (this.#turns % ditherTurns === 0 ? this.#size * ditherPart : this.#size)
+    return this.#given < (this.#turns % ditherTurns === 0 ? this.#size * ditherPart : this.#size)
   }
 
-  /** A change goes to the engine. True when it is the first of a turn that is to be measured: `began`, `answered`, `measured`. */
-  took(): boolean {
-    this.#out++
-    if (this.#sampling) return false
+  /** A change goes to the engine. True when it is the first of a turn that is to be measured: `began`, `taken`, `measured`. */
+  took(measurable = true): boolean {
+    this.#given++
+    if (this.#sampling || !measurable) return false
     this.#sampling = true
     return true
   }
@@ -58,15 +59,18 @@ export class CommitWindow {
     this.#sampleMs = nowMs
   }
 
-  answered(): void {
-    this.#out--
+  /** The engine has had its turn: told with its first answer, or when a whole turn of the event loop brought none. */
+  taken(): void {
+    if (this.#given === 0) return
+    this.#turnSize = this.#given
+    this.#given = 0
   }
 
-  /** After `answered` of the same change, before that of the others of its turn. */
+  /** After `taken`. */
   measured(nowMs: number): void {
     this.#sampling = false
     this.#turns++
-    const changes = this.#out + 1
+    const changes = this.#turnSize
     const turnMs = nowMs - this.#sampleMs
     this.#w = this.#w * forgetting + 1
     this.#n = this.#n * forgetting + changes
