@@ -8,6 +8,7 @@ import type { BlockRecord, FileInode } from '../../model.ts'
 import { MemoryStore } from '../../testing/memory-store.ts'
 import type { ClusterSettings } from '../block-layer.ts'
 import { BlockManager } from '../block-manager.ts'
+import type { LostStamps } from '../lost-stamps.ts'
 import type { Datanode, NodeLink } from '../datanode.ts'
 
 export const MIB = 1024 * 1024
@@ -159,6 +160,8 @@ export class ClusterFixture {
   readonly arrived: number[] = []
   /** What the block layer keeps over restarts. */
   records: string | undefined
+  /** What a restore took back; to be set before the first use. */
+  lost: LostStamps | undefined
   /** Nothing can be kept: the disk is full. */
   recordsFail = false
   readonly nodes: FakeNode[] = []
@@ -181,6 +184,7 @@ export class ClusterFixture {
         settings: this.#settings,
         defer: (callback) => this.#deferred.push(callback),
         records: { load: () => this.records, save: (text) => this.#save(text) },
+        ...(this.lost && { lost: this.lost }),
       })
       this.#manager.onReplicaArrived((blockId) => this.arrived.push(blockId))
     }
