@@ -208,7 +208,8 @@ class StorageScan {
 
   async #pause(bytes: number, tookMs: number): Promise<void> {
     const { env, metrics } = this.#deps
-    const rateMs = this.#throttle.take(bytes, env.clock.monotonicMs())
+    const nowMs = env.clock.monotonicMs()
+    const rateMs = this.#throttle.waitMs(this.#throttle.take(bytes, nowMs), nowMs)
     const ms = scanPauseMs({ tookMs, rateMs, streams: metrics.readers + metrics.writers + metrics.transfers })
     if (ms > 0) await env.clock.sleep(ms, this.#stopped.signal).catch(() => {})
   }
