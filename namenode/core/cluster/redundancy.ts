@@ -19,6 +19,7 @@ import type { BlockLayer } from './block-layer.ts'
 import { racksMissing, requiredLive, takeCensus } from './census.ts'
 import type { Census } from './census.ts'
 import type { Datanode } from './datanode.ts'
+import { leftovers, repeatDeletions } from './leftovers.ts'
 import { MISSING, priorityOf } from './redundancy-queues.ts'
 import { writtenPlaces } from './replica-places.ts'
 import { isSufficient } from './sufficiency.ts'
@@ -61,7 +62,7 @@ export class Redundancy {
       if (drains.size > 0) this.#judgeOpen(block, wanted)
       return
     }
-    const census = takeCensus(this.#layer, block)
+    const census = this.#censusOf(block)
     const live = census.live.length
     const required = requiredLive(wanted, census, settings.maintenanceMin)
     const misplaced = racksMissing(wanted, census, nodes.racks) > 0
@@ -74,6 +75,15 @@ export class Redundancy {
     if (census.corrupt.length > 0) this.#surplus.deleteCorrupt(block, wanted, census)
     if (live > wanted) this.#surplus.deleteExcess(block, wanted, census)
     if (drains.size > 0) this.#judge(block, wanted, census, misplaced)
+  }
+
+  /** A complete block's leftovers count as corrupt from the first look at it on. */
+  #censusOf(block: BlockRecord): Census {
+    const census = takeCensus(this.#layer, block)
+    if (census.live.length < this.#layer.settings.replicationMin) return census
+    const left = leftovers(this.#layer, block)
+    for (const slot of left) this.markCorrupt(slot, block)
+    return left.length === 0 ? census : takeCensus(this.#layer, block)
   }
 
   /** Takes postponed deletions up again: a storage has sent its full report, or safe mode ended. */
@@ -105,6 +115,7 @@ export class Redundancy {
    */
   checkCommitted(block: BlockRecord, pipeline: ReadonlySet<Datanode>): void {
     const { replicas } = this.#layer
+    repeatDeletions(this.#layer, block, (slot) => pipeline.has(this.#layer.nodeOf(slot)))
     for (let slot = replicas.first(block.blockId); slot !== -1; slot = replicas.next(slot)) {
       if (pipeline.has(this.#layer.nodeOf(slot)) || this.#layer.isGood(slot, block)) continue
       const finalised = replicas.state(slot) === ReplicaState.REPLICA_FINALIZED
