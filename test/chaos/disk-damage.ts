@@ -76,8 +76,13 @@ export class DiskDamage {
   }
 
   #isThere({ replica, what, at, value, inode }: Damage): boolean {
-    const { data, checksums } = replica
-    if (what === 'deleted') return existsSync(data) !== existsSync(checksums)
+    const { data, checksums, blockId } = replica
+    // Of a lost file the other one alone must not stay; a copy that was made since has another inode, or another stamp.
+    if (what === 'deleted') {
+      const left = statSync(data, { throwIfNoEntry: false })
+      if (left === undefined) return existsSync(checksums)
+      return left.ino === inode && !hasChecksums(data, blockId)
+    }
     if (!existsSync(data) || statSync(data).ino !== inode || at >= statSync(data).size) return false
     const file = openSync(data, 'r')
     try {
@@ -135,6 +140,14 @@ export function finalizedReplicas(dataDir: string, node: number): ReplicaFiles[]
     if (data === undefined || checksums === undefined) return []
     const length = statSync(data, { throwIfNoEntry: false })?.size
     return length === undefined ? [] : [{ node, blockId, genstamp, data, checksums, length }]
+  })
+}
+
+/** Whether a checksum file of any stamp stands beside a data file. */
+function hasChecksums(data: string, blockId: number): boolean {
+  return listFiles(path.dirname(data)).some((file) => {
+    const name = parseName(path.basename(file))
+    return name?.kind === 'checksums' && name.blockId === blockId
   })
 }
 
