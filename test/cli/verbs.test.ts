@@ -224,8 +224,13 @@ describe('bad input is one line that says what to do', () => {
     [['dfs', '-conf', 'no-such-file', '-ls'], 255, /^quarry: Cannot read the configuration file no-such-file: /],
     [['dfs', '-D', 'dfs.bytes-per-checksum=1024', '-ls'], 1, /^quarry: dfs\.bytes-per-checksum=1024: Quarry writes 512 bytes a checksum/],
     [['dfs', '-setfacl', '-m', 'user:a:r', '/x'], 1, /^setfacl: Quarry does not support access control lists yet\.\n$/],
-    [['dfsadmin', '-saveNamespace'], 255, /^saveNamespace: Quarry does not support this yet\.\n$/],
-    [['fsck', '/', '-move'], 255, /^fsck: Quarry does not support -move yet\.\n$/],
+    [['dfsadmin', '-rollEdits'], 255, /^rollEdits: Quarry does not have this\. .*quarry debug edits prints it\.\n$/],
+    [['dfsadmin', '-saveNamespace'], 255, /^saveNamespace: Safe mode should be turned ON in order to create namespace image\.\n$/],
+    [['admin', 'decommission', 'nowhere'], 1, /^quarry: There is no datanode 'nowhere'\. There are: .*\n$/],
+    [['admin', 'maintenance', 'nowhere', '--for', 'soon'], 2, /^quarry: --for is "soon"; expected a time such as 90s, 30m, 2h or 1d\n$/],
+    [['balancer', '-asService'], 255, /^-asService: Quarry has no balancer that stays: run it from a timer\.\nUsage: hdfs balancer\n/],
+    [['debug', 'computeMeta', '-block', 'x', '-out', 'y'], 1, /^quarry: computeMeta: Quarry does not have this\. .*\n$/],
+    [['debug', 'recoverLease', '-path', '/missing'], 1, /^recoverLease got exception: File does not exist: \/missing\nGiving up /],
     [['debug', 'edits', '--limit', 'x'], 2, /^quarry: --limit is "x"; expected a whole number\n$/],
   ]
   test.each(cases)('quarry %j exits %d', async (args, code, stderr) => {
