@@ -31,6 +31,7 @@ export class WireDatanode {
       if (message.registered || message.heartbeat || message.refused) this.#answer?.(message)
     })
     this.#stream.on('error', (error) => this.#failure?.(error))
+    this.#stream.on('end', () => this.#failure?.(new Error('the namenode ended the session')))
   }
 
   /** `capacity` in bytes: 0 = nothing is placed here. */
