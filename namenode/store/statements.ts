@@ -36,9 +36,12 @@ export const blockStates = ['under-construction', 'committed', 'under-recovery']
 
 export type Statements = ReturnType<typeof prepare>
 
+/** An interface of ours, because the public declarations cannot name a type of the driver's namespace. */
+export interface Prepared extends Statement {}
+
 export function prepare(database: Database) {
-  const raw = (sql: string): Statement => database.prepare(sql).raw(true)
-  const run = (sql: string): Statement => database.prepare(sql)
+  const raw = (sql: string): Prepared => database.prepare(sql).raw(true)
+  const run = (sql: string): Prepared => database.prepare(sql)
   return {
     begin: run('BEGIN IMMEDIATE'),
     commit: run('COMMIT'),
