@@ -179,6 +179,40 @@ test('a busy namenode is asked again, under a new id', async () => {
   ])
 })
 
+const overloaded = (id: number, retryAfterMs: number) => ({
+  id,
+  error: { code: 'OVERLOADED', message: 'later', detailsJson: JSON.stringify({ retryAfterMs }) },
+})
+
+test('an overloaded namenode is asked again no sooner than it says', async () => {
+  const { server, session } = await setUp()
+  const atMs: number[] = []
+  server.answer = (call) => (atMs.push(performance.now()) === 1 ? overloaded(call.id, 300) : { id: call.id, mkdirs: { value: true } })
+  await session.call('mkdirs', mkdirs('/a'))
+  expect(atMs[1]! - atMs[0]!).toBeGreaterThanOrEqual(299)
+})
+
+test('a call whose deadline comes before the namenode may be asked again fails with what it said', async () => {
+  const { server, session } = await setUp()
+  server.answer = (call) => overloaded(call.id, 4_000)
+  await expect(session.call('mkdirs', mkdirs('/a'), { deadlineMs: 3_000 })).rejects.toMatchObject({ code: 'OVERLOADED' })
+  expect(server.calls).toHaveLength(1)
+})
+
+test('many calls that are refused once are each asked twice, not more: no storm', async () => {
+  const { server, session } = await setUp()
+  const seen = new Set<string>()
+  server.answer = (call) => {
+    const path = call.mkdirs!.path
+    if (seen.has(path)) return { id: call.id, mkdirs: { value: true } }
+    seen.add(path)
+    return overloaded(call.id, 20)
+  }
+  await Promise.all(Array.from({ length: 2000 }, (_, i) => session.call('mkdirs', mkdirs(`/${i}`))))
+  expect(server.calls).toHaveLength(4000)
+  expect(new Set(server.calls.map(({ id }) => id)).size).toBe(4000)
+})
+
 test('closing settles every call', async () => {
   const { server, session } = await setUp()
   server.answer = () => undefined
