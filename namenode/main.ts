@@ -6,7 +6,7 @@ import { checkSettings } from '../common/config.ts'
 import type { Env } from '../common/env.ts'
 import { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
-import { createGrpcServer } from '../proto/transport/server.ts'
+import { callWindowBytes, createGrpcServer } from '../proto/transport/server.ts'
 import { assembleNamenode } from './assembly.ts'
 import { DiskGuard } from './core/disk-guard.ts'
 import type { NamespaceStore } from './core/model.ts'
@@ -109,7 +109,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
   })
   upkeep.look()
 
-  const server = closer.use(createGrpcServer())
+  const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
   const http = closer.use(

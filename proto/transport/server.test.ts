@@ -2,7 +2,7 @@
 import http2 from 'node:http2'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { createGrpcServer, frameBytesMax, sessionWindowBytes, streamWindowBytes } from './server.ts'
+import { callWindowBytes, createGrpcServer, frameBytesMax, sessionWindowBytes, streamWindowBytes } from './server.ts'
 
 describe('createGrpcServer', () => {
   it('offers wide windows and large frames to its peers', async () => {
@@ -17,6 +17,19 @@ describe('createGrpcServer', () => {
       for (let i = 0; i < 200 && session.state.remoteWindowSize !== sessionWindowBytes; i++)
         await new Promise((resolve) => setTimeout(resolve, 10))
       expect(session.state.remoteWindowSize).toBe(sessionWindowBytes)
+    } finally {
+      session.destroy()
+      await server.close()
+    }
+  })
+
+  it('lets streams of calls send no more ahead than it says', async () => {
+    const server = createGrpcServer({ windowBytes: callWindowBytes })
+    const port = await server.listen('127.0.0.1', 0)
+    const session = http2.connect(`http://127.0.0.1:${port}`)
+    try {
+      const [settings] = (await once(session, 'remoteSettings')) as [http2.Settings]
+      expect(settings.initialWindowSize).toBe(callWindowBytes)
     } finally {
       session.destroy()
       await server.close()

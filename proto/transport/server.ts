@@ -18,6 +18,8 @@ import type { BulkHandler } from './bulk-server.ts'
 export const streamWindowBytes = 4 * 1024 * 1024
 /** Window of a whole connection; Node returns it as data arrives, so slow streams do not hold up fast ones. */
 export const sessionWindowBytes = 16 * 1024 * 1024
+/** Window of a stream that carries calls rather than blocks: what a client that is not read from can make the server hold. */
+export const callWindowBytes = 512 * 1024
 /** One DATA frame carries a packet of the data plane; http2's default of 16 KiB would cut it into sixty-four. */
 export const frameBytesMax = 1024 * 1024
 
@@ -47,7 +49,8 @@ interface ServerInside {
   createHttp2Server(credentials: ServerCredentials): http2.Http2Server
 }
 
-export function createGrpcServer(): GrpcServer {
+/** `windowBytes` is what a stream may send ahead of being read. */
+export function createGrpcServer({ windowBytes = streamWindowBytes }: { readonly windowBytes?: number } = {}): GrpcServer {
   const server = new Server({
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
@@ -58,7 +61,7 @@ export function createGrpcServer(): GrpcServer {
   const http2Servers: http2.Http2Server[] = []
   const sessions = new Set<http2.ServerHttp2Session>()
   const bulk = new Map<string, BulkHandler>()
-  widenWindows(server as unknown as ServerInside, (made) => {
+  widenWindows(server as unknown as ServerInside, windowBytes, (made) => {
     http2Servers.push(made)
     takeBulk(made, bulk)
     made.on('session', (session) => {
@@ -102,14 +105,14 @@ export function createGrpcServer(): GrpcServer {
   }
 }
 
-function widenWindows(inside: ServerInside, onMade: (made: http2.Http2Server) => void): void {
+function widenWindows(inside: ServerInside, windowBytes: number, onMade: (made: http2.Http2Server) => void): void {
   assert(
     typeof inside.createHttp2Server === 'function' && typeof inside.commonServerOptions === 'object',
     'grpc-js no longer makes its http2 servers where we widen their windows',
   )
   inside.commonServerOptions.settings = {
     ...inside.commonServerOptions.settings,
-    initialWindowSize: streamWindowBytes,
+    initialWindowSize: windowBytes,
     maxFrameSize: frameBytesMax,
   }
   const create = inside.createHttp2Server.bind(inside)
