@@ -2,6 +2,7 @@
 // and closes. No record that was acknowledged may be missing, and no two of them may have the file at the same time.
 import type { FileSystem } from '../../../client/filesystem.ts'
 import type { Random } from '../../../common/env.ts'
+import { chunkBytes } from '../../../common/limits.ts'
 import { Violation } from '../run/violation.ts'
 import { between } from '../world/random.ts'
 import { attempt } from './attempt.ts'
@@ -42,8 +43,10 @@ export class SharedLog {
     this.#tenures.push(tenure)
   }
 
+  /** What was flushed may be gone; of an open file the last partial chunk too (see owner.ts), which holds this many records. */
   powerFailed(): void {
     this.flushed.clear()
+    for (const name of [...this.acked].slice(-Math.ceil(chunkBytes / recordBytes) - 1)) this.acked.delete(name)
   }
 
   /** What is wrong with the content of the file at the end. */

@@ -3,6 +3,7 @@
 import type { FileSystem } from '../../../client/filesystem.ts'
 import type { FileWriter } from '../../../client/types.ts'
 import type { Random } from '../../../common/env.ts'
+import { chunkBytes } from '../../../common/limits.ts'
 import { OwnedFiles, bytesOf, newVersion, wrongContent } from '../model/files.ts'
 import type { Doubt, FileRecord, Version } from '../model/files.ts'
 import { Violation } from '../run/violation.ts'
@@ -290,10 +291,16 @@ export class Owner {
   }
 }
 
-/** Power failed somewhere: bytes of open files that were flushed but not synced may be gone. */
+/**
+ * Power failed somewhere. Of files that are open, bytes that were flushed but not synced may be gone, and so may the last partial
+ * chunk of what was closed before: an append replaces its checksum in place, and a checksum that reached the disk without its
+ * bytes, or the other way round, vouches for nothing. (So it is in HDFS.)
+ */
 export function powerFailed(files: OwnedFiles): void {
   const open = (version: Version) => {
-    if (!version.closed) version.acked = version.durable
+    if (version.closed) return
+    version.durable -= version.durable % chunkBytes
+    version.acked = version.durable
   }
   for (const { version } of files.all()) open(version)
   for (const { outcomes } of files.doubts) for (const outcome of outcomes) for (const { version } of outcome) if (version) open(version)

@@ -45,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: 'power',
     minutes: 5,
     seedsMax: 5,
-    caughtBy: ['I1', 'I3', 'I4'],
+    caughtBy: ['I1', 'I3', 'I4', 'I7'],
   },
   {
     name: 'skipped-directory-sync',
@@ -54,7 +54,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: 'power',
     minutes: 5,
     seedsMax: 5,
-    caughtBy: ['I1', 'I3', 'I4'],
+    caughtBy: ['I1', 'I3', 'I4', 'I7'],
   },
   {
     name: 'stamp-not-bumped',
@@ -106,7 +106,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: 'namenode-crash',
     minutes: 5,
     seedsMax: 5,
-    caughtBy: ['I1', 'I2', 'I5', 'I6'],
+    caughtBy: ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7'],
   },
   {
     name: 'stale-replica-accepted',
@@ -121,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: 'pipeline-loss',
     minutes: 10,
     seedsMax: 5,
-    caughtBy: ['I1', 'I3', 'I4'],
+    caughtBy: ['I1', 'I3', 'I4', 'I7'],
   },
   {
     name: 'lease-given-twice',
