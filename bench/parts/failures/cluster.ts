@@ -11,12 +11,6 @@ import type { FailureBench } from './measures.ts'
 const untilWithinMs = 120_000
 const pollMs = 20
 
-export interface Node {
-  readonly id: string
-  readonly name: string
-  readonly pid: number
-}
-
 /** Runs `body` against a cluster with embedded defaults but for `settings`, then stops it and removes its files. */
 export async function withCluster<T>(
   bench: FailureBench,

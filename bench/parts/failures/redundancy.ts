@@ -20,9 +20,9 @@ export async function redundancyMeasure(bench: FailureBench): Promise<Row[]> {
       const bytes = sampleBytes(fileBytes)
       for (let number = 0; number < files; number++) await fs.writeFile(`/redundancy/${number}`, bytes)
       await sleep(settleMs)
-      // The one that holds most, which is a GiB at least.
+      // The one that comes nearest to a GiB.
       const copies = await copiesByNode(fs, files)
-      const [victim] = [...copies].toSorted((a, b) => b[1] - a[1])
+      const [victim] = [...copies].toSorted((a, b) => Math.abs(a[1] - held) - Math.abs(b[1] - held))
       const node = cluster.datanodes.find((one) => one.id === victim?.[0])
       if (victim === undefined || node === undefined) throw new Error('no datanode holds blocks')
       const killedMs = kill(node.pid)
