@@ -181,10 +181,32 @@ test('when a turn has taken in enough, connections are read from in turn', async
   const first = resting()
   expect(first).toBeGreaterThan(200)
   await turn()
-  expect(resting()).toBe(first - 48)
+  expect(resting()).toBe(first - 64)
   expect(patrons.at(-1)!.isResting).toBe(false)
   for (let i = 0; i < 10; i++) await turn()
   expect(resting()).toBe(0)
+})
+
+test('turns that take too long read from fewer connections, those that do not from more again', async () => {
+  const world = new World()
+  const patrons = Array.from({ length: 2000 }, () => world.open('flood'))
+  for (const patron of patrons) world.admission.arrived(patron)
+  const resting = () => patrons.filter((patron) => patron.isResting).length
+  const readIn = async (): Promise<number> => {
+    const before = resting()
+    await turn()
+    return before - resting()
+  }
+  await world.clock.advance(1)
+  expect(await readIn()).toBe(64)
+  const reads: number[] = []
+  for (let i = 0; i < 10; i++) {
+    await world.clock.advance(50)
+    reads.push(await readIn())
+  }
+  expect(reads.at(-1)).toBeLessThan(10)
+  for (let i = 0; i < 20; i++) reads.push(await readIn())
+  expect(reads.at(-1)).toBeGreaterThan(30)
 })
 
 test('what a closed connection had waiting is not carried out', async () => {

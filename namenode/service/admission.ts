@@ -26,8 +26,10 @@ const sliceMs = 2
 const sliceCost = 400
 /** A message costs this much before its first call is looked at. */
 const messageCost = 3
-/** Connections that are read from again in one turn: some 2 ms of messages. */
-const readsPerTurn = 48
+/** Connections that are read from again in one turn: as many as keep a turn with all its work below the time aimed at. */
+const readsMin = 4
+const readsMax = 64
+const turnAimMs = 8
 /** What waits should be served within this time; more is refused once as many calls wait as one client may have in flight. */
 const waitAimMs = 100
 /** Calls that may wait in all: some 50 MB. */
@@ -108,6 +110,8 @@ export class Admission {
   #spent = 0
   /** Cost of the messages of this turn. */
   #taken = 0
+  #reads = readsMax
+  #turnMs = 0
   /** A turn has passed since the engine was given something, without an answer. */
   #gaveUp = false
   #refused = 0
@@ -233,6 +237,7 @@ export class Admission {
     const { finishing, changes, queries } = this.#queues
     if (queries.length + changes.length + finishing.length + this.#messages.length === 0) {
       this.#window.taken()
+      this.#turnMs = 0
       this.#rateSinceMs = 0
       return
     }
@@ -252,8 +257,9 @@ export class Admission {
       this.#serve('queries')
     }
     this.#learnRates(startedMs)
+    this.#learnReads(startedMs)
     this.#spent = 0
-    for (let reads = 0; reads < readsPerTurn && this.#messages.length > 0; reads++) {
+    for (let reads = 0; reads < this.#reads && this.#messages.length > 0; reads++) {
       const patron = this.#messages.shift()!
       patron.isResting = false
       patron.onRoom()
@@ -285,6 +291,15 @@ export class Admission {
 
   #capacity(lane: Lane): number {
     return Math.max(callsInFlightMax, this.#rates[lane] * waitAimMs)
+  }
+
+  /** Turns that come too late, whatever took the time, read from fewer connections. */
+  #learnReads(nowMs: number): void {
+    const lastMs = this.#turnMs
+    this.#turnMs = nowMs
+    if (lastMs === 0) return
+    if (nowMs - lastMs > turnAimMs) this.#reads = Math.max(readsMin, Math.floor(this.#reads * 0.7))
+    else this.#reads = Math.min(readsMax, this.#reads + 2)
   }
 
   /** From one slice to the next, while both lanes' work and everything else of the event loop goes on. */
