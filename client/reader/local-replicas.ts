@@ -1,11 +1,13 @@
 // Reads block files directly where a datanode lives on this very host. The datanode says where a finalised replica's two files
 // are; the bytes are checked against the stored checksums exactly as if they had come over the network.
 //
-// Anything unusual (other host, file gone, no right to open it, odd header) means: read through the datanode instead.
+// Anything unusual (other host, file gone, no right to open it, odd header) means: read through the datanode instead. A datanode that
+// does not answer within read.timeout is silent, though, and the read goes on with another replica.
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { must } from '../../common/assert.ts'
 import type { Clock } from '../../common/env.ts'
+import { isQuarryError } from '../../common/errors.ts'
 import { hostId } from '../../common/host-id.ts'
 import { ReplicaState } from '../../proto/ports.ts'
 import type { Block, ChecksumSpec, ReplicaLocation } from '../../proto/ports.ts'
@@ -55,7 +57,10 @@ export class LocalReplicas {
     this.#clock = clock
   }
 
-  /** The bytes of the range, or undefined when they must come through the datanode. The iteration must be run, or returned. */
+  /**
+   * The bytes of the range, or undefined when they must come through the datanode. The iteration must be run, or returned. Rejects
+   * with TIMEOUT when the datanode is silent.
+   */
   async read(range: ReplicaRange): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
     const datanode = range.location.datanode
     if (this.#closed || !datanode || datanode.hostId === '' || datanode.hostId !== hostId()) return undefined
@@ -66,7 +71,13 @@ export class LocalReplicas {
     }
     let opening = this.#replicas.get(key)
     if (!opening) {
-      opening = this.#open(range).catch(() => undefined)
+      opening = this.#open(range).catch((error: unknown) => {
+        if (!isQuarryError(error, 'TIMEOUT')) return undefined
+        this.#replicas.delete(key)
+        throw error
+      })
+      // Whoever reads waits for it; `close` and others look only at what was opened.
+      opening.catch(() => {})
       this.#replicas.set(key, opening)
     }
     const replica = await opening
@@ -77,7 +88,7 @@ export class LocalReplicas {
   /** The files of this replica gave trouble: they are not asked again. */
   async distrust(range: ReplicaRange): Promise<void> {
     const key = keyOf(range.block, range.location)
-    const replica = await this.#replicas.get(key)
+    const replica = await this.#replicas.get(key)?.catch(() => undefined)
     this.#replicas.set(key, Promise.resolve(undefined))
     if (replica) await retire(replica)
   }
@@ -87,14 +98,15 @@ export class LocalReplicas {
     const open = [...this.#replicas.values()]
     this.#replicas.clear()
     for (const opening of open) {
-      const replica = await opening
+      const replica = await opening.catch(() => undefined)
       if (replica) await retire(replica)
     }
   }
 
   async #open(range: ReplicaRange): Promise<OpenReplica | undefined> {
-    const { poolId, block, location, signal } = range
-    const info = await this.#datanodes.get(must(location.datanode)).replicaInfo({ poolId, block, wantLocalPath: true }, { signal })
+    const { poolId, block, location, signal, timeoutMs } = range
+    const datanode = this.#datanodes.get(must(location.datanode))
+    const info = await datanode.replicaInfo({ poolId, block, wantLocalPath: true }, { signal, deadlineMs: timeoutMs })
     if (info.dataPath === '' || info.checksumPath === '' || info.state !== ReplicaState.REPLICA_FINALIZED || !info.block || !info.checksum)
       return undefined
     const data = await open(info.dataPath, 'r')
@@ -153,7 +165,11 @@ export class LocalReplicas {
       const tooMany = this.#replicas.size > idleMax
       replica.stopIdle = this.#clock.after(tooMany ? 0 : idleMs, () => {
         if (replica.users > 0) return
-        for (const [key, opening] of this.#replicas) void opening.then((one) => one === replica && this.#replicas.delete(key))
+        for (const [key, opening] of this.#replicas)
+          void opening.then(
+            (one) => one === replica && this.#replicas.delete(key),
+            () => {},
+          )
         void retire(replica)
       })
     }

@@ -2,6 +2,7 @@
 import { buffer as collect } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../common/env.ts'
+import { hostId } from '../../common/host-id.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
 import { VirtualClock } from '../../common/testing/virtual-clock.ts'
 import { FileSystem } from '../filesystem.ts'
@@ -37,6 +38,22 @@ test('a replica that brings nothing for read.timeout, ten seconds, is passed ove
   expect(tookMs).toBeGreaterThanOrEqual(10_000)
   expect(tookMs).toBeLessThanOrEqual(10_100)
   expect(fs.hedgedReads).toEqual({ sent: 0, won: 0, cancelled: 0 })
+})
+
+test('a silent datanode of the own host is passed over after read.timeout, too, and not asked again by the same reader', async () => {
+  const { cluster, clock, fs } = setUp()
+  cluster.clock = clock
+  const frozen = cluster.datanodes[0]!
+  frozen.id.hostId = hostId()
+  frozen.faults.silent = true
+  // A range worth opening the block file for.
+  cluster.addFile('/large', Buffer.concat(Array.from({ length: 12 }, () => bytes)), { blockSize: 300_032 })
+  const { value, tookMs } = await drive(clock, fs.readFile('/large'))
+  expect(value.length).toBe(600_000)
+  expect(tookMs).toBeGreaterThanOrEqual(10_000)
+  expect(tookMs).toBeLessThanOrEqual(10_100)
+  frozen.faults.silent = false
+  expect((await drive(clock, fs.readFile('/large'))).tookMs).toBe(0)
 })
 
 test('a hedged read is also sent to another replica, the first to answer wins, the other is cancelled', async () => {

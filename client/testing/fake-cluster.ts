@@ -444,6 +444,11 @@ export class FakeCluster implements DatanodeSource {
     return { datanode: this.node(uuid).id, storageUuid: `s-${uuid}`, storageType: StorageType.STORAGE_DISK }
   }
 
+  /** As the real client: a call without a stream ends after its deadline, where there is a clock to tell. */
+  #deadline(afterMs = 60_000): Promise<never> {
+    return new Promise((_, reject) => this.clock?.after(afterMs, () => reject(new QuarryError('TIMEOUT', 'no answer in time'))))
+  }
+
   // --- datanodes ----------------------------------------------------------------------------------------------------------
 
   #client(node: FakeDatanode): DatanodeClient {
@@ -462,7 +467,7 @@ export class FakeCluster implements DatanodeSource {
       writeBlock: (header) => this.#write(header as WriteHeader),
       readBlock: (request, options) => this.#read(node, request as ReadRequest, options?.signal) as ReturnType<DatanodeClient['readBlock']>,
       replicaInfo: async ({ block }, options) => {
-        if (node.faults.silent) await silence(options?.signal)
+        if (node.faults.silent) await Promise.race([silence(options?.signal), this.#deadline(options?.deadlineMs)])
         const replica = replicaOf(block)
         return {
           block: { blockId: block?.blockId ?? 0, genstamp: replica.genstamp, length: replica.bytes.length },
