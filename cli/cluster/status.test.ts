@@ -25,7 +25,7 @@ it('shows a cluster to people: who runs, who is gone and what it said last', () 
           restarts: 2,
           restartedAtMs: 2000,
         },
-        { name: 'datanode-2', pid: 3, alive: true, live: false },
+        { name: 'datanode-2', pid: 3, address: '127.0.0.1:9868', alive: true, live: false },
         { name: 'datanode-3', pid: 4, alive: false, live: false, blocks: 3, lastLog: ['the last words'] },
       ],
       fs: {
@@ -50,7 +50,7 @@ it('shows a cluster to people: who runs, who is gone and what it said last', () 
     'Directory   /c',
     'namenode    pid 1  live',
     'datanode-1  pid 2  live  3 blocks, 2.0 KiB used, 5.0 GiB free  restarted 2 times, last 1:00 ago',
-    'datanode-2  pid 3  silent',
+    'datanode-2  pid 3  127.0.0.1:9868  silent',
     'datanode-3  pid 4  GONE',
     '              the last words',
     'Holds       2 files, 3 blocks, 2.0 KiB used, 1.0 KiB free, 3 blocks short of copies',
@@ -58,6 +58,36 @@ it('shows a cluster to people: who runs, who is gone and what it said last', () 
   expect(statusText({ state: 'stopped', dir: '/c', roles: [] }, 0)).toEqual([
     'No cluster is running in /c. Start one with: quarry up --dir /c',
   ])
+})
+
+it('says what to do where nobody starts a role again, and why nothing can be changed', () => {
+  const roles = [{ name: 'datanode-1', pid: 2, alive: false, live: false }]
+  const text = (attended: boolean) =>
+    statusText({ state: 'degraded', dir: '/c', uri: 'quarry://127.0.0.1:8021', attended, roles }, 0).join('\n')
+  expect(text(false)).toMatch(/Next step {3}.*quarry down --dir \/c && quarry up --detach --dir \/c/)
+  expect(text(true)).not.toContain('Next step')
+  const fs = {
+    files: 0,
+    directories: 1,
+    blocks: 0,
+    capacity: 0,
+    used: 0,
+    remaining: 0,
+    underReplicated: 0,
+    corruptBlocks: 1,
+    missingBlocks: 0,
+  }
+  const held = statusText(
+    {
+      state: 'degraded',
+      dir: '/c',
+      roles: [],
+      fs: { ...fs, pendingDeletion: 0, safeMode: true, safeModeReason: 'The disk is full.\nFree some.' },
+    },
+    0,
+  )
+  expect(held.at(-2)).toContain('1 blocks with a corrupt copy, safe mode')
+  expect(held.at(-1)).toBe('Safe mode   The disk is full. Free some.')
 })
 
 it('writes sizes and times', () => {

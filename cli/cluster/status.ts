@@ -10,6 +10,8 @@ export type ClusterState = 'ready' | 'degraded' | 'starting' | 'stopped'
 export interface RoleStatus {
   readonly name: string
   readonly pid: number
+  /** Where others reach it: the name that `quarry admin nodes` shows. */
+  readonly address?: string
   /** The process runs. */
   readonly alive: boolean
   /** The namenode hears from it; of the namenode itself: it answers. */
@@ -31,6 +33,8 @@ export interface ClusterStatus extends Partial<ClusterDescription> {
   readonly state: ClusterState
   readonly dir: string
   readonly startedAtMs?: number
+  /** A `quarry up` is with it and starts roles again that die. */
+  readonly attended?: boolean
   readonly roles: readonly RoleStatus[]
   readonly fs?: ClusterContents
 }
@@ -44,7 +48,7 @@ export async function clusterStatus(dir: string): Promise<ClusterStatus> {
   const running = readRunning(dir)
   if (running === undefined) return { state: 'stopped', dir, roles: [] }
   const description = describeRunning(dir, running)
-  const base = { ...description, startedAtMs: running.startedAtMs }
+  const base = { ...description, startedAtMs: running.startedAtMs, attended: isAttended(running) }
   if (!running.ready) return { ...base, state: 'starting', roles: rolesOf(dir, running, new Map()) }
   try {
     return await askCluster(dir, running, askWithinMs)
@@ -62,13 +66,17 @@ export async function askCluster(dir: string, running: RunningRecord, withinMs: 
   const roles = rolesOf(dir, running, live, true)
   const holds: ClusterContents = { ...namespace, ...capacity, safeMode: safeMode.on, safeModeReason: safeMode.reason }
   const whole = roles.every((role) => role.live) && !holds.safeMode && holds.missingBlocks === 0
-  return { ...describeRunning(dir, running), startedAtMs: running.startedAtMs, state: whole ? 'ready' : 'degraded', roles, fs: holds }
+  const { startedAtMs } = running
+  const state = whole ? 'ready' : 'degraded'
+  return { ...describeRunning(dir, running), startedAtMs, attended: isAttended(running), state, roles, fs: holds }
 }
+
+const isAttended = ({ detached, supervisor }: RunningRecord): boolean => !detached && isAlive(supervisor)
 
 function rolesOf(
   dir: string,
   running: RunningRecord,
-  live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'alive' | 'restarts' | 'restartedAtMs'>>,
+  live: ReadonlyMap<string, Omit<RoleStatus, 'name' | 'pid' | 'address' | 'alive' | 'restarts' | 'restartedAtMs'>>,
   namenodeAnswers = false,
 ): RoleStatus[] {
   return running.roles.map((role) => {
@@ -77,6 +85,7 @@ function rolesOf(
     return {
       name: role.name,
       pid: role.pid,
+      address: role.grpc,
       alive,
       ...known,
       ...(role.restarts !== undefined && { restarts: role.restarts }),
@@ -99,10 +108,17 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
       role.blocks === undefined || !role.live
         ? ''
         : `  ${role.blocks} blocks, ${sizeText(role.used ?? 0)} used, ${sizeText(role.remaining ?? 0)} free`
-    lines.push(`${role.name.padEnd(11)} pid ${role.pid}  ${state}${holds}${restartsText(role, nowMs)}`)
+    const address = role.address === undefined || role.name === 'namenode' ? '' : `  ${role.address}`
+    lines.push(`${role.name.padEnd(11)} pid ${role.pid}${address}  ${state}${holds}${restartsText(role, nowMs)}`)
     for (const line of role.lastLog ?? []) lines.push(`              ${line}`)
   }
   if (status.fs !== undefined) lines.push(`Holds       ${contentsText(status.fs)}`)
+  if (status.fs?.safeMode) lines.push(`Safe mode   ${status.fs.safeModeReason.replaceAll('\n', ' ')}`)
+  const gone = status.roles.some((role) => !role.alive && !role.live)
+  if (gone && status.state === 'degraded' && status.attended === false)
+    lines.push(
+      `Next step   nothing starts roles of a detached cluster again; all at once: quarry down --dir ${status.dir} && quarry up --detach --dir ${status.dir}`,
+    )
   return lines
 }
 
@@ -117,7 +133,7 @@ export function contentsText(stats: ClusterContents): string {
   const parts = [`${stats.files} files`, `${stats.blocks} blocks`, `${sizeText(stats.used)} used`, `${sizeText(stats.remaining)} free`]
   if (stats.underReplicated > 0) parts.push(`${stats.underReplicated} blocks short of copies`)
   if (stats.missingBlocks > 0) parts.push(`${stats.missingBlocks} blocks MISSING`)
-  if (stats.corruptBlocks > 0) parts.push(`${stats.corruptBlocks} blocks CORRUPT`)
+  if (stats.corruptBlocks > 0) parts.push(`${stats.corruptBlocks} blocks with a corrupt copy`)
   if (stats.safeMode) parts.push('safe mode')
   return parts.join(', ')
 }

@@ -50,7 +50,8 @@ export function nodeNotes(node: Datanode): string {
   const state = nodeState(node)
   const leaving = state === 'decommissioning' || state === 'entering-maintenance'
   return [
-    leaving ? `${node.blocksToLeave} block${node.blocksToLeave === 1 ? '' : 's'} to copy` : '',
+    // Right after the order nothing has been counted yet.
+    leaving && node.blocksToLeave > 0 ? `${node.blocksToLeave} block${node.blocksToLeave === 1 ? '' : 's'} to copy` : '',
     node.maintenanceUntilMs > 0 ? `until ${new Date(node.maintenanceUntilMs).toISOString().slice(0, 16)}Z` : '',
     node.failedVolumes > 0 ? `${node.failedVolumes} failed volume${node.failedVolumes === 1 ? '' : 's'}` : '',
     node.slow ? `slow (${node.slowLatencyMs} ms)` : '',
