@@ -3,7 +3,7 @@ import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Env } from '../../common/env.ts'
 import { QuarryError, isQuarryError } from '../../common/errors.ts'
 import { codec, serviceDefinition } from '../../proto/codec.ts'
-import { PipelineStatus, ReplicaState } from '../../proto/ports.ts'
+import { PipelineStatus, ReplicaState, WriteStage } from '../../proto/ports.ts'
 import type {
   BlockChecksumReply,
   BlockChecksumRequest,
@@ -38,6 +38,7 @@ import { ReplicaReader } from '../store/replica-reader.ts'
 import type { ReplicaStore } from '../store/replica-store.ts'
 import type { Transfers } from '../workers/transfers.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { appendCheckMs, recoveryCheckMs, refuseDamaged } from './damage-check.ts'
 import { connectDownstream } from './downstream.ts'
 import type { DatanodeMetrics } from './metrics.ts'
 import { serveRead } from './read-block.ts'
@@ -154,6 +155,7 @@ export class DatanodeService {
 
   async #openReplica(header: WriteHeader): Promise<ReplicaWriter> {
     const block = header.block ?? { blockId: 0, genstamp: 0, length: 0 }
+    if (header.stage === WriteStage.WRITE_SETUP_APPEND) await refuseDamaged(this.#deps.store, block.blockId, appendCheckMs)
     return this.#deps.store.openWriter({
       stage: header.stage,
       blockId: block.blockId,
@@ -219,6 +221,7 @@ export class DatanodeService {
 
   async #initRecovery(request: InitReplicaRecoveryRequest): Promise<Init<InitReplicaRecoveryReply>> {
     this.#checkPool(request.poolId)
+    await refuseDamaged(this.#deps.store, request.block?.blockId ?? 0, recoveryCheckMs)
     return this.#deps.store.initRecovery(request.block ?? { blockId: 0 }, request.recoveryId)
   }
 

@@ -52,7 +52,11 @@ export class FileReplicaWriter implements ReplicaWriter {
   #unsynced: Error | undefined
   #dirty = 0
   #finalizing = false
+  /** Settles when the files have their final names and are closed, or that has failed. */
+  #finalization: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
+  /** The descriptors are closed once, whoever comes first: their numbers belong to other files right afterwards. */
+  #filesClosed: Promise<void> | undefined
 
   constructor(
     host: WriterHost,
@@ -116,6 +120,8 @@ export class FileReplicaWriter implements ReplicaWriter {
     assert(!this.#finalizing, 'a replica is finalised once')
     if (this.#closing) throw closedError(this.#host)
     this.#finalizing = true
+    let settled = () => {}
+    this.#finalization = new Promise((resolve) => (settled = resolve))
     await makeDurable(
       {
         // Each packet's data and checksums are handed to the system together; both chains end here.
@@ -124,9 +130,8 @@ export class FileReplicaWriter implements ReplicaWriter {
         syncFiles: () => this.#syncFiles(),
         rename: async () => {
           await this.#host.rename()
-          this.#closing = this.#closeFiles()
-          await this.#closing
-          this.#host.closed(true)
+          await this.#closeFiles(true)
+          settled()
         },
         syncNames: () => this.#host.syncNames(),
         report: () => this.#host.report(),
@@ -134,19 +139,20 @@ export class FileReplicaWriter implements ReplicaWriter {
       },
       this.#sync,
       (step) => this.#host.beforeStep(step),
-    ).catch((error: unknown) => {
-      this.#host.doubt(error)
-      throw diskError(error)
-    })
+    )
+      .catch((error: unknown) => {
+        this.#host.doubt(error)
+        throw diskError(error)
+      })
+      .finally(settled)
   }
 
+  /** Waits for what is being written, and for a finalisation that has begun: files that are being renamed are not taken away. */
   close(): Promise<void> {
     this.#closing ??= this.#chain
       .catch(() => {})
-      .then(async () => {
-        await this.#closeFiles()
-        this.#host.closed(false)
-      })
+      .then(() => this.#finalization)
+      .then(() => this.#closeFiles(false))
     return this.#closing
   }
 
@@ -177,10 +183,14 @@ export class FileReplicaWriter implements ReplicaWriter {
     await this.close()
   }
 
-  async #closeFiles(): Promise<void> {
-    await this.#writeBack
-    const { disk } = this.#host
-    await Promise.all([disk.close(this.#data), disk.close(this.#checksums)])
+  #closeFiles(finalized: boolean): Promise<void> {
+    this.#filesClosed ??= (async () => {
+      await this.#writeBack
+      const { disk } = this.#host
+      await Promise.all([disk.close(this.#data), disk.close(this.#checksums)])
+      this.#host.closed(finalized)
+    })()
+    return this.#filesClosed
   }
 
   async #write(placement: Placement): Promise<void> {
