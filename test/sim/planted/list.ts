@@ -72,7 +72,7 @@ export const plantedBugs: readonly PlantedBug[] = [
         replace: '    next.genstamp < block.genstamp ||\n',
       },
     ],
-    scenario: 'pipeline-loss',
+    scenario: 'slow-pipelines',
     minutes: 10,
     seedsMax: 10,
     caughtBy: ['I1', 'I3', 'I4', 'I7'],

@@ -216,6 +216,7 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
   const simulation = new Simulation(options)
   const { cluster } = simulation
   let failure: RunResult['failure']
+  const restore = cluster.scheduler.takeOver()
   try {
     await simulation.run()
   } catch (error) {
@@ -226,6 +227,8 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
       stack: stackOf(error, stack),
       last: cluster.trace.last(60),
     }
+  } finally {
+    restore()
   }
   const { trace, elapsedMs, scheduler } = cluster
   return {
