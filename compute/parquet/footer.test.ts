@@ -90,3 +90,19 @@ it('refuses what is no Parquet file, by its reason', async () => {
   garbled.fill(0xff, bytes.length - 200, bytes.length - 8)
   expect(await failure(garbled)).toMatch(/^\/t is not a Parquet file that can be read: its footer cannot be decoded/)
 })
+
+it('a footer with any one byte changed is read, or refused as no Parquet file; nothing else comes out', async () => {
+  const { start } = await footer()
+  let refused = 0
+  for (let at = start; at < bytes.length; at++) {
+    const damaged = Buffer.from(bytes)
+    damaged[at] = damaged[at]! ^ 0x55
+    await readFooter('/t', damaged.length, (from, length) => Promise.resolve(damaged.subarray(from, from + length))).catch(
+      (error: unknown) => {
+        expect(error).toMatchObject({ name: 'QuarryError', code: 'SQL' })
+        refused++
+      },
+    )
+  }
+  expect(refused).toBeGreaterThan(100)
+})

@@ -1,7 +1,7 @@
 // The footer of a Parquet file: which bytes hold which columns of which rows.
 import { parquetMetadata } from 'hyparquet'
 import type { ColumnChunk, FileMetaData, SchemaElement } from 'hyparquet'
-import { QuarryError } from '../../common/errors.ts'
+import { isQuarryError, QuarryError } from '../../common/errors.ts'
 
 /** Bytes of a file: [start, start + length). */
 export interface ByteRange {
@@ -71,7 +71,12 @@ export async function readFooter(
   } catch (error) {
     throw broken(`its footer cannot be decoded (${error instanceof Error ? error.message : String(error)})`)
   }
-  return describe(metadata, fileLength, bytes, broken)
+  try {
+    return describe(metadata, fileLength, bytes, broken)
+  } catch (error) {
+    // Fields that every footer has are missing, or have another type.
+    throw isQuarryError(error) ? error : broken(`its footer makes no sense (${error instanceof Error ? error.message : String(error)})`)
+  }
 }
 
 function describe(metadata: FileMetaData, fileLength: number, bytes: Uint8Array, broken: (why: string) => QuarryError): ParquetFooter {
