@@ -13,6 +13,12 @@ import type { Door } from './client-door.ts'
 
 /** Messages of one datanode that may wait; above, its stream is not read. A full report part is one message. */
 const waitingMax = 32
+/**
+ * What may wait for a datanode that does not read: commands, and the replicas that they name, some 100 bytes of memory each. A
+ * datanode that reads gets a thousandth of it at a time; one that does not loses its session, and hears everything that is still
+ * true after the full reports of its next one.
+ */
+export const unreadMax = 200_000
 /** Replicas of a report worked off before others get their turn: 2 to 5 ms. */
 const replicasPerStep = 500
 
@@ -52,6 +58,8 @@ class NodeSession implements NodeLink {
   #paused = false
   /** The datanode said that it stops: it is expected back. */
   #goodbye = false
+  /** Commands and replicas sent since the stream was full. */
+  #unread = 0
 
   constructor(stream: Stream, deps: SessionDoorDeps) {
     this.#stream = stream
@@ -61,12 +69,19 @@ class NodeSession implements NodeLink {
     stream.on('cancelled', () => this.close('the connection broke'))
     stream.on('error', () => this.close('the connection broke'))
     stream.on('close', () => this.close('the connection closed'))
+    stream.on('drain', () => {
+      if (this.#unread <= unreadMax) this.#unread = 0
+    })
   }
 
   // --- NodeLink ---------------------------------------------------------------------------------------------------------------
 
   send(message: Init<NameMessage>): void {
-    if (this.#phase.kind !== 'closed') this.#stream.write(message)
+    if (this.#phase.kind === 'closed' || this.#unread > unreadMax) return
+    if (this.#stream.write(message)) this.#unread = 0
+    else this.#unread += 1 + (message.invalidate?.blocks?.length ?? 0)
+    // Later in this turn: whoever sends is in the middle of a decision that the node is part of.
+    if (this.#unread > unreadMax) queueMicrotask(() => this.#cutOff())
   }
 
   /** Idempotent. The node is stale from now on. */
@@ -79,6 +94,13 @@ class NodeSession implements NodeLink {
     if (phase.kind !== 'serving') return
     this.#deps.cluster.disconnected(phase.node, this, this.#goodbye)
     this.#deps.log.warn('datanode.disconnected', { uuid: phase.node.id.uuid, reason })
+  }
+
+  /** Lets go of what waits, too: a stream that is not read would keep it for as long as the connection stands. */
+  #cutOff(): void {
+    if (this.#phase.kind === 'closed') return
+    this.close(`it did not read its commands: more than ${unreadMax} were waiting`)
+    this.#stream.destroy()
   }
 
   // --- messages ---------------------------------------------------------------------------------------------------------------
