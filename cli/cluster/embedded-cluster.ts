@@ -70,12 +70,16 @@ export class EmbeddedCluster {
       writeRunning(dir, { ...record, roles: processes.map((process) => rolePlaceholder(dir, process)) })
       const roles = await allReady(dir, processes, options.signal)
       const uri = roles[0]?.ready.uri ?? plan.uri
-      await clusterReady(
+      const held = await clusterReady(
         roles[0]?.ready.http ?? '',
         roles.slice(1).map((role) => role.ready.uuid as string),
         processes,
         options.signal,
       )
+      if (held !== undefined)
+        options.onNote?.(
+          `Nothing can be changed yet, files can be read. ${held.replace(/\.?$/, '.')} Where datanodes are missing, start it with all that it had; quarry dfsadmin -safemode leave goes on without them.`,
+        )
       const ready = { ...record, ready: true, uri, roles: roles.map((role) => role.running) }
       writeRunning(dir, ready)
       return new EmbeddedCluster(dir, ready, processes, performance.now() - startedMs)

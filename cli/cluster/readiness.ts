@@ -1,4 +1,5 @@
-// When is a cluster ready? Every role has said so, every datanode is live, and safe mode is over.
+// When is a cluster ready? Every role has said so, every datanode is live, and safe mode is over, or lasts until an operator has done
+// something: the cluster must run for that.
 import path from 'node:path'
 import { QuarryError } from '../../common/errors.ts'
 import type { RunningRole } from './directory.ts'
@@ -7,6 +8,8 @@ import type { RoleReady } from './role-messages.ts'
 import type { RoleProcess } from './role-process.ts'
 
 const readyWithinMs = 60_000
+/** All datanodes are live and none has reported another block for so long: safe mode does not end by waiting. */
+const heldAfterMs = 10_000
 const pollMs = 15
 const askWithinMs = 10_000
 
@@ -48,14 +51,16 @@ export async function allReady(dir: string, processes: readonly RoleProcess[], s
   })
 }
 
-/** Every datanode is live and safe mode is over. */
+/** Every datanode is live and safe mode is over. Returns why it is not, where that takes an operator. */
 export async function clusterReady(
   namenodeHttp: string,
   uuids: readonly string[],
   processes: readonly RoleProcess[],
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<string | undefined> {
   const startedMs = performance.now()
+  let reported = -1
+  let reportedMs = startedMs
   const died = Promise.race(
     processes.map(async (process) => {
       await process.exited
@@ -67,24 +72,34 @@ export async function clusterReady(
   )
   died.catch(() => {})
   for (;;) {
-    const missing = await Promise.race([notReadyBecause(namenodeHttp, uuids), died])
-    if (missing === undefined) return
+    const look = await Promise.race([lookAt(namenodeHttp, uuids), died])
+    if (look.ready) return undefined
     signal?.throwIfAborted()
-    if (performance.now() - startedMs > readyWithinMs)
-      throw new QuarryError(
-        'TIMEOUT',
-        `the cluster was not ready within ${readyWithinMs / 1000} s: ${missing}. Start it with all the datanodes it had; or, to use what is there, with -D safemode.threshold=0`,
-      )
+    const nowMs = performance.now()
+    if (look.reported !== reported) [reported, reportedMs] = [look.reported, nowMs]
+    if (look.safeMode && nowMs - reportedMs > heldAfterMs) return look.because
+    if (nowMs - startedMs > readyWithinMs)
+      throw new QuarryError('TIMEOUT', `the cluster was not ready within ${readyWithinMs / 1000} s: ${look.because}`)
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }
 
-async function notReadyBecause(namenodeHttp: string, uuids: readonly string[]): Promise<string | undefined> {
+interface Look {
+  readonly ready: boolean
+  /** Nothing else is missing. */
+  readonly safeMode: boolean
+  readonly because: string
+  /** Replicas that the datanodes have reported. */
+  readonly reported: number
+}
+
+async function lookAt(namenodeHttp: string, uuids: readonly string[]): Promise<Look> {
   const status = await askNamenode(namenodeHttp, askWithinMs)
   const live = new Set(status.datanodes.filter((node) => node.state === 'live').map((node) => node.uuid))
-  const missing = uuids.filter((uuid) => !live.has(uuid))
-  if (missing.length > 0) return `${missing.length} of ${uuids.length} datanodes are not live yet`
-  return status.safeMode.on ? `safe mode: ${status.safeMode.reason}` : undefined
+  const missing = uuids.filter((uuid) => !live.has(uuid)).length
+  const reported = status.datanodes.reduce((sum, node) => sum + node.blocks, 0)
+  const because = missing > 0 ? `${missing} of ${uuids.length} datanodes are not live yet` : status.safeMode.reason
+  return { ready: missing === 0 && !status.safeMode.on, safeMode: missing === 0 && status.safeMode.on, because, reported }
 }
 
 async function within<T>(work: Promise<T>, ms: number, message: () => string, signal: AbortSignal | undefined): Promise<T> {

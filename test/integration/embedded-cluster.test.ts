@@ -1,5 +1,5 @@
 // `quarry up`, `down` and `status` as a user meets them: real processes, the real binary.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readRunning } from '../../cli/cluster/directory.ts'
@@ -83,6 +83,27 @@ describe('quarry up --detach', () => {
     const two = await sandbox.up({ args: ['--datanodes', '2'] })
     expect(two.datanodes.map((node) => node.id)).toEqual(three.datanodes.map((node) => node.id).slice(0, 2))
     expect(await sandbox.ok(['cat', '--fs', two.uri, '/kept'])).toBe('kept')
+  })
+
+  it('runs, read-only and with the reason, where safe mode does not end by waiting: an operator needs the cluster to end it', async () => {
+    await using sandbox = new Sandbox()
+    const { uri } = await sandbox.up()
+    writeFileSync(sandbox.path('in.bin'), seededBytes(100_000, 2))
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+      await sandbox.ok(['put', '--fs', uri, '--replication', '1', sandbox.path('in.bin'), `/${name}`])
+    await sandbox.ok(['down', '--dir', sandbox.path('cluster')])
+    rmSync(sandbox.path('cluster', 'datanode-1', 'data', 'current'), { recursive: true })
+    rmSync(sandbox.path('cluster', 'datanode-2', 'data', 'current'), { recursive: true })
+    rmSync(sandbox.path('cluster', 'datanode-3', 'data', 'current'), { recursive: true })
+    const { code, stderr } = await sandbox.quarry(['up', '--dir', sandbox.path('cluster'), '--detach', '--json'])
+    expect(stderr).toMatch(
+      /Nothing can be changed yet, files can be read\. The reported blocks 0 needs additional 5 blocks.*-safemode leave/,
+    )
+    expect(code).toBe(0)
+    expect((await status(sandbox)).fs?.safeMode).toBe(true)
+    expect((await sandbox.quarry(['mkdir', '--fs', uri, '/g'])).code).toBe(1)
+    await sandbox.ok(['dfsadmin', '-fs', uri, '-safemode', 'leave'])
+    await sandbox.ok(['mkdir', '--fs', uri, '/g'])
   })
 })
 
