@@ -69,6 +69,23 @@ test('health, status and metrics tell how it fares; nothing else is there', asyn
   expect(await get('/health')).toEqual({ status: 503, body: 'stopping\n' })
 })
 
+test('the figures say what waits for its turn, what was refused, and who takes most of the namenode', async () => {
+  const namenode = await start({ dir: directory() })
+  const client = await connectNamenode({ uri: namenode.uri, user: 'say "dear"' })
+  cleanups.push(() => client.close())
+  await Promise.all(Array.from({ length: 1_000 }, () => client.call('getFileInfo', { path: '/' })))
+  const text = async (url: string) => (await fetch(`http://${namenode.http}${url}`)).text()
+  const { load } = JSON.parse(await text('/status')) as { load: object }
+  expect(load).toMatchObject({ clients: 1, inFlight: 0, finishing: 0, changes: 0, queries: 0, refused: 0, users: 1 })
+  expect(load).toMatchObject({ dearest: [{ user: 'say "dear"', recentMs: expect.any(Number) as number }] })
+  const metrics = await text('/metrics')
+  for (const queue of ['finishing', 'changes', 'queries']) expect(metrics).toContain(`quarry_namenode_calls_waiting{queue="${queue}"} 0\n`)
+  expect(metrics).toContain('quarry_namenode_calls_overloaded_total 0\n')
+  expect(metrics).toContain('quarry_namenode_users 1\n')
+  expect(metrics).toMatch(/^quarry_namenode_commit_window [1-9]\d*$/m)
+  expect(metrics).toMatch(/^quarry_namenode_user_recent_seconds\{user="say \\"dear\\""\} 0\.\d+$/m)
+})
+
 test('what cannot be is refused before anything is opened', async () => {
   await expect(start({ dir: directory(), bind: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG' })
   await expect(start({})).rejects.toMatchObject({

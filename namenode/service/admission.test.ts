@@ -238,3 +238,17 @@ test('a dear query is charged for the time it took', async () => {
   while (world.count('cheap') < 500) await turn()
   expect(world.count('dear')).toBeLessThanOrEqual(25)
 })
+
+test('the users that took most lately are named, and a quiet time makes them cheap again', async () => {
+  const world = new World()
+  world.call(world.open('dear'), 'getFileInfo', 2_000)
+  world.call(world.open('cheap'), 'getFileInfo', 500)
+  while (world.answers.length < 2_500) await turn()
+  const [first, second] = world.admission.dearest(10)
+  expect([first?.user, second?.user]).toEqual(['dear', 'cheap'])
+  expect(world.admission.dearest(1)).toHaveLength(1)
+  await world.clock.advance(10_000)
+  expect(world.admission.dearest(1)).toEqual([{ user: 'dear', recentMs: Math.round(first!.recentMs / 4) }])
+  await world.clock.advance(600_000)
+  expect(world.admission.dearest(10)).toEqual([])
+})

@@ -38,6 +38,8 @@ const waitingMax = 65_536
 const readAlwaysCost = 64
 /** HDFS (DecayRpcScheduler) halves recent cost every 5 s. */
 const decayMs = 5_000
+/** After so many halvings nothing is left that counts. */
+const decaysMax = 32
 const retryMinMs = 20
 const retryMaxMs = 5_000
 
@@ -80,6 +82,12 @@ export interface AdmissionCounts {
   readonly refused: number
   readonly commitWindow: number
   readonly users: number
+}
+
+/** A user, and the time of the namenode that he has taken lately: what is longer ago than 5 s counts half, 10 s a quarter ... */
+export interface DearUser {
+  readonly user: string
+  readonly recentMs: number
 }
 
 const laneOf = (method: Method): Lane => {
@@ -170,6 +178,15 @@ export class Admission {
     }
   }
 
+  /** The users that have taken most lately, dearest first. */
+  dearest(limit: number): DearUser[] {
+    this.#decay(this.#clock.monotonicMs())
+    return this.#accounts.dearest(limit).flatMap(({ user, recent }) => {
+      const recentMs = Math.round(recent * unitMs)
+      return recentMs > 0 ? [{ user, recentMs }] : []
+    })
+  }
+
   submit(patron: Patron, context: CallContext, command: Command, done: Done): void {
     const { method } = command
     // As cheap as a refusal would be, and a lease that is lost costs a writer his file.
@@ -242,10 +259,7 @@ export class Admission {
       return
     }
     const startedMs = this.#clock.monotonicMs()
-    if (startedMs - this.#decayedMs >= decayMs) {
-      this.#decayedMs = startedMs
-      this.#accounts.decay()
-    }
+    this.#decay(startedMs)
     if (this.#window.given > 0) {
       if (this.#gaveUp) this.#window.taken()
       this.#gaveUp = true
@@ -312,6 +326,14 @@ export class Admission {
       this.#served[lane] = 0
     }
     this.#rateSinceMs = nowMs
+  }
+
+  /** Turns come only while somebody calls: what a quiet time would have halved is halved behind it. */
+  #decay(nowMs: number): void {
+    const due = Math.floor((nowMs - this.#decayedMs) / decayMs)
+    if (due <= 0) return
+    this.#decayedMs += due * decayMs
+    for (let i = 0; i < Math.min(due, decaysMax); i++) this.#accounts.decay()
   }
 
   /** One error for many calls of the same moment: making one costs more than refusing. */

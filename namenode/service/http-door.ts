@@ -4,6 +4,7 @@ import { QuarryError } from '../../common/errors.ts'
 import { DatanodeFilter } from '../../proto/ports.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Front } from './front.ts'
+import { dearestShown } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
 
 /** A request that is not complete after this long is dropped, in ms. */
@@ -97,6 +98,12 @@ function status({ front, cluster, metrics, startedMs }: HttpDoorDeps): object {
     capacity: stats,
     redundancy: cluster.counts(),
     commits: metrics.commitSummary(),
+    load: {
+      clients: front.counters.sessions,
+      inFlight: front.counters.inFlight,
+      ...front.admission.counts,
+      dearest: front.admission.dearest(dearestShown),
+    },
     datanodes: cluster.datanodes(DatanodeFilter.DATANODES_ALL).map((node) => ({
       uuid: node.datanode?.uuid,
       address: `${node.datanode?.ip}:${node.datanode?.grpcPort}`,

@@ -8,6 +8,9 @@ const NS_PER_S = 1e9
 /** How finely the event loop's delay is sampled, in ms. */
 const loopResolutionMs = 20
 
+/** Users named in the figures: each is a time series of whoever collects them. */
+export const dearestShown = 10
+
 export class Metrics {
   readonly #commits = createHistogram()
   readonly #loop = monitorEventLoopDelay({ resolution: loopResolutionMs })
@@ -60,6 +63,23 @@ export class Metrics {
     )
     family('calls_in_flight', 'gauge', 'Calls accepted and not answered.', [['', counters.inFlight]])
     family('client_sessions', 'gauge', 'Open client streams.', [['', counters.sessions]])
+    const { admission } = front
+    const load = admission.counts
+    family(
+      'calls_waiting',
+      'gauge',
+      'Calls that wait for their turn, by queue.',
+      (['finishing', 'changes', 'queries'] as const).map((queue) => [`{queue="${queue}"}`, load[queue]]),
+    )
+    family('calls_overloaded_total', 'counter', 'Calls refused because more waited than can be served in time.', [['', load.refused]])
+    family('commit_window', 'gauge', 'Changes that the engine is given at a time.', [['', load.commitWindow]])
+    family('users', 'gauge', 'Users that are connected or were lately.', [['', load.users]])
+    family(
+      'user_recent_seconds',
+      'gauge',
+      'Time of the namenode that users have taken, halved every 5 s; those that have taken most.',
+      admission.dearest(dearestShown).map(({ user, recentMs }) => [`{user="${labelText(user)}"}`, recentMs / 1000]),
+    )
     family('commit_seconds', 'summary', 'Duration of a commit of the namespace.', [
       ...[50, 90, 99, 100].map(
         (p) => [`{quantile="${p / 100}"}`, this.#commits.count === 0 ? 0 : this.#commits.percentile(p) / NS_PER_S] as const,
@@ -113,4 +133,9 @@ export class Metrics {
   close(): void {
     this.#loop.disable()
   }
+}
+
+/** Callers choose their names: quotes and line ends would break the format. */
+function labelText(name: string): string {
+  return name.replace(/["\\\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))
 }
