@@ -250,6 +250,13 @@ export const options = {
     65_535,
     'Native port that others are told to use, where a proxy or a mapping of ports stands before the datanode; 0 = port.',
   ),
+  'connections.max': int(
+    'namenode',
+    10_000,
+    1,
+    1_000_000,
+    'Clients that may be connected at a time; who comes when there are as many is refused and tries again. Each takes a file descriptor.',
+  ),
   'http.port': int('all', 0, 0, 65_535, 'HTTP port (health, status, metrics); 0 = a free one. Conventional: namenode 9870, datanode 9864.'),
   'namenode': text('datanode', '', 'URI of the namenode, such as quarry://127.0.0.1:8021.'),
   'insecure': flag('all', false, 'Allow listening beyond loopback although nothing authenticates callers.'),

@@ -4,6 +4,7 @@ import os, { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { defaultSettings } from '../../common/config.ts'
+import type { Settings } from '../../common/options.ts'
 import { systemEnv } from '../../common/system-env.ts'
 import { codec } from '../../proto/codec.ts'
 import type { Init } from '../../proto/codec.ts'
@@ -25,10 +26,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-async function start(): Promise<RunningNamenode> {
+async function start(settings: Partial<Settings> = {}): Promise<RunningNamenode> {
   const dir = mkdtempSync(path.join(tmpdir(), 'quarry-door-'))
   cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
-  const namenode = await startNamenode({ settings: defaultSettings({ dir }), env: systemEnv() })
+  const namenode = await startNamenode({ settings: defaultSettings({ ...settings, dir }), env: systemEnv() })
   cleanups.push(() => namenode.close())
   return namenode
 }
@@ -126,6 +127,32 @@ test('a stream that does not begin with a hello is refused', async () => {
   client.say({ calls: [{ id: 1, getFileInfo: { path: '/' } }] })
   await client.until(() => client.ended)
   expect(client.batches[0]?.welcome?.refused?.code).toBe('VERSION')
+})
+
+test('no more clients are served than connections.max: the next is told so, and served when another has gone', async () => {
+  const namenode = await start({ 'connections.max': 2 })
+  await connect(namenode)
+  const second = await connect(namenode)
+  const raw = rawClient(namenode)
+  raw.say({ hello: hello() })
+  await raw.until(() => raw.ended)
+  expect(raw.batches.map((batch) => batch.welcome?.refused)).toEqual([
+    expect.objectContaining({
+      code: 'OVERLOADED',
+      message:
+        'The namenode serves 2 clients at a time (connections.max), and as many are connected. Try again later, or have it restarted with -D connections.max=N.',
+    }),
+  ])
+  await expect(connectNamenode({ uri: namenode.uri, user: superuser, connectTimeoutMs: 300 })).rejects.toMatchObject({
+    code: 'OVERLOADED',
+  })
+  expect((await second.call('getFileInfo', { path: '/' })).file?.fileId).toBe(16385)
+
+  const waiting = connectNamenode({ uri: namenode.uri, user: superuser, connectTimeoutMs: 60_000 })
+  second.close()
+  const third = await waiting
+  cleanups.push(() => third.close())
+  expect((await third.call('getFileInfo', { path: '/' })).file?.fileId).toBe(16385)
 })
 
 test('a client that closes its half is still answered what it asked, then the stream ends', async () => {

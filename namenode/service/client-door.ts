@@ -76,6 +76,8 @@ class ClientSession {
     stream.on('cancelled', () => this.#close())
     stream.on('error', () => this.#close())
     stream.on('close', () => this.#close())
+    const crowded = front.crowded()
+    if (crowded) this.#refuse(crowded)
   }
 
   #received(batch: CallBatch): void {

@@ -123,6 +123,17 @@ export class Front {
     )
   }
 
+  /** Why one more client cannot be served; asked when it is counted already. Each holds buffers and a file descriptor. */
+  crowded(): QuarryError | undefined {
+    const max = this.#settings.settings['connections.max']
+    if (this.counters.sessions <= max) return undefined
+    return new QuarryError(
+      'OVERLOADED',
+      `The namenode serves ${max} clients at a time (connections.max), and as many are connected. Try again later, or have it restarted with -D connections.max=N.`,
+      { max },
+    )
+  }
+
   /** What must be known before calls of a user can be decided; undefined when it is. The superuser passes every check anyway. */
   prepare(user: string): Promise<unknown> | undefined {
     return user === this.#settings.superuser ? undefined : this.groups.prepare(user)
