@@ -147,6 +147,18 @@ describe('corrupt copies', () => {
     expect(cluster.manager.admin.replicas([1])[0]!.replicas.map((replica) => replica.state)).toEqual(['CORRUPT', 'CORRUPT', 'CORRUPT'])
   })
 
+  test('none is deleted while no good one is live, even of more than the file wants, where no good copy is demanded to close a file', () => {
+    const cluster = new ClusterFixture({ replicationMin: 0 })
+    cluster.addNodes(5)
+    const block = written(cluster, 1, [0, 1, 2])
+    for (const uuid of ['dn-1', 'dn-2', 'dn-3']) cluster.manager.reportBad(uuid, '', block)
+    cluster.settle()
+    want(cluster, block, 2)
+    cluster.manager.redundancyRound()
+    expect(cluster.nodes.flatMap((node) => node.invalidated())).toEqual([])
+    expect(cluster.manager.locations(block, '')).toHaveLength(3)
+  })
+
   test('one with an older stamp than the block goes as soon as the minimum of good ones is there', () => {
     const cluster = new ClusterFixture()
     cluster.addNodes(3)
