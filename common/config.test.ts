@@ -49,7 +49,7 @@ describe('where settings come from', () => {
     const settings = loadSettings({
       role: 'client',
       file,
-      env: { QUARRY_BLOCK_SIZE: '32m', QUARRY_LOG_LEVEL: 'warn', HOME: '/x', QUARRY_FS: 'quarry://a:1' },
+      env: { QUARRY_BLOCK_SIZE: '32m', QUARRY_LOG_LEVEL: 'warn', HOME: '/x', QUARRY_FS: 'quarry://a:1', QUARRY_DEBUG: '1' },
       flags: { 'log.level': 'error' },
     })
     expect(settings['replication']).toBe(2)

@@ -23,7 +23,7 @@ export interface SettingsInput {
 }
 
 /** QUARRY_… variables that are not options: read by the CLI, the tests and the benchmarks. */
-const otherVariables = new Set(['QUARRY_FS', 'QUARRY_HDFS_PEER', 'QUARRY_LOG_FILE'])
+const otherVariables = new Set(['QUARRY_DEBUG', 'QUARRY_FS', 'QUARRY_HDFS_PEER', 'QUARRY_LOG_FILE'])
 const otherPrefixes = ['QUARRY_TEST_', 'QUARRY_BENCH_']
 const logLevels = ['error', 'warn', 'info', 'debug']
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os, { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -92,6 +92,32 @@ test('what cannot be is refused before anything is opened', async () => {
     code: 'CONFIG',
     message: 'dir is not set: the namenode needs a directory for its database.',
   })
+})
+
+test('whatever page of its database is damaged, a namenode that cannot start says so with the way out', async () => {
+  const dir = directory()
+  const first = await start({ dir })
+  await first.drain()
+  await first.close()
+  const file = path.join(dir, 'namespace.db')
+  const sound = readFileSync(file)
+  let refused = 0
+  for (let at = 4096; at < sound.length; at += 4096) {
+    const damaged = Buffer.from(sound)
+    damaged.fill(0x78, at, at + 4096)
+    writeFileSync(file, damaged)
+    const outcome = await start({ dir }).catch((error: unknown) => error)
+    if (!(outcome instanceof Error)) {
+      await (outcome as Awaited<ReturnType<typeof start>>).close()
+      continue
+    }
+    expect(outcome).toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringMatching(/is damaged: .*quarry admin restore BACKUP --into DIR/),
+    })
+    refused++
+  }
+  expect(refused).toBeGreaterThan(2)
 })
 
 test('a port or a directory in use is said by name, and nothing stays open', async () => {

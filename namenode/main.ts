@@ -17,6 +17,7 @@ import { Metrics } from './service/metrics.ts'
 import { Backups } from './store/backup.ts'
 import { inspectAside } from './store/inspector.ts'
 import { operatorFiles } from './service/operator-files.ts'
+import { explain } from './store/sqlite-errors.ts'
 import { SqliteStore } from './store/sqlite-store.ts'
 import { StoreUpkeep } from './workers/store-upkeep.ts'
 
@@ -60,7 +61,8 @@ export async function startNamenode({ settings, env, onFailure }: NamenodeOption
     return await assemble(settings, env, closer, onFailure)
   } catch (error) {
     await closer.close()
-    throw error
+    // What is wrong with the database may show only when its blocks are read.
+    throw explain(error)
   }
 }
 

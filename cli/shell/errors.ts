@@ -66,6 +66,12 @@ export function describeFailure(error: unknown): { readonly code: ErrorCode; rea
   return { code: failure.code, message: firstLine(failure.message) }
 }
 
+/** As `describeFailure`; of safe mode also why, and how it ends, which Hadoop's shell leaves out. */
+export function wholeFailure(error: unknown): { readonly code: ErrorCode; readonly message: string } {
+  const failure = describeFailure(error)
+  return failure.code === 'SAFE_MODE' ? { ...failure, message: toQuarryError(error).message.replaceAll('\n', ' ') } : failure
+}
+
 export function firstLine(text: string): string {
   const end = text.indexOf('\n')
   return end < 0 ? text : text.slice(0, end)

@@ -1,6 +1,6 @@
 // The frame of a verb: options, expansion of arguments, recursion, and errors that end one path but not the command. Verbs override
 // the steps they do differently; the order of the steps is what makes messages and exit codes come out as Hadoop's.
-import { describeFailure, notFound } from './errors.ts'
+import { describeFailure, notFound, wholeFailure } from './errors.ts'
 import { verbs } from './registry.ts'
 import type { Shell } from './shell.ts'
 import type { Item } from './store.ts'
@@ -146,7 +146,7 @@ export abstract class Verb {
 
   /** Tells a failure and goes on. */
   protected fail(error: unknown): void {
-    const { code, message } = describeFailure(error)
+    const { code, message } = this.shell.style === 'plain' ? wholeFailure(error) : describeFailure(error)
     this.#errors++
     if (this.shell.json) void this.shell.streams.err.write(`${JSON.stringify({ error: { verb: this.name, code, message } })}\n`)
     else this.warn(message)
