@@ -181,6 +181,15 @@ test('append goes on without a datanode that is down', async () => {
   expectStored(cluster, '/f', bytes, 2)
 })
 
+test('an append that cannot be set up asks for the recovery of the file and does not close it as it was', async () => {
+  const { cluster, fs } = setUp()
+  cluster.addFile('/f', random(1000))
+  for (const node of cluster.datanodes) node.alive = false
+  await expect(fs.append('/f')).rejects.toMatchObject({ code: 'PIPELINE_FAILED' })
+  expect(cluster.callsOf('complete')).toEqual([])
+  expect(cluster.callsOf('recoverLease').map(({ path }) => path)).toEqual(['/f'])
+})
+
 test('an aborted writer says so and leaves the file to recovery', async () => {
   const { cluster, fs } = setUp()
   const stop = new AbortController()

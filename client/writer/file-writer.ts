@@ -115,8 +115,8 @@ export class BlockFileWriter implements FileWriter {
     try {
       await this.#block.placed()
     } catch (error) {
-      // Nothing was appended: the file is closed as it was, if the namenode still takes it.
-      await this.#complete(last.block ?? undefined).catch(() => {})
+      // Nothing was appended, but a datanode may have its replica under a new stamp already: the file is not ours to close as it was.
+      await this.#call('recoverLease', { path: this.path, holder: this.#deps.lease.holder }).catch(() => {})
       this.#fail(error)
       throw error
     }

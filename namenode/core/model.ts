@@ -194,6 +194,8 @@ export type Effect =
       readonly block: BlockRecord
       readonly replication: number
       readonly targets: readonly ReplicaLocation[]
+      /** A file was opened for append: its last replicas go on, under a stamp that the namenode does not know yet. */
+      readonly reopened?: true
     }
   | { readonly kind: 'block-committed'; readonly block: BlockRecord; readonly replication: number }
   | { readonly kind: 'file-closed'; readonly blocks: readonly BlockRecord[]; readonly replication: number }

@@ -28,7 +28,7 @@ export class Effects {
         break
       case 'pipeline-updated':
         open.set(effect.block.blockId, { targets: effect.targets })
-        for (const target of effect.targets) this.#expectRewrite(effect.block, target)
+        for (const target of effect.targets) this.#expectRewrite(effect.block, target, effect.reopened === true)
         // A node that is on its way out may have to wait for this writer, or need not any longer.
         if (this.#layer.drains.size > 0) this.#redundancy.evaluate(effect.block, effect.replication)
         break
@@ -84,12 +84,16 @@ export class Effects {
     return slot !== -1 && this.#layer.isGood(slot, block)
   }
 
-  /** A replica that goes on under a new stamp is being written again, whatever was known of it. */
-  #expectRewrite(block: BlockRecord, target: ReplicaLocation): void {
+  /**
+   * A replica that goes on under a new stamp is being written again, whatever was known of it. One of a block that was reopened may
+   * have a newer stamp at any moment: until it is reported anew nobody may count on it, or the block could be closed under a stamp
+   * that no datanode has any more.
+   */
+  #expectRewrite(block: BlockRecord, target: ReplicaLocation, reopened: boolean): void {
     const { replicas, nodes } = this.#layer
     const storage = nodes.storageOf(target.datanode?.uuid ?? '', target.storageUuid)
     const slot = storage ? replicas.find(block.blockId, storage.index) : -1
-    if (storage && slot !== -1 && replicas.genstamp(slot) < block.genstamp) {
+    if (storage && slot !== -1 && (reopened ? replicas.genstamp(slot) === block.genstamp : replicas.genstamp(slot) < block.genstamp)) {
       this.#layer.putReplica(storage, {
         blockId: block.blockId,
         genstamp: block.genstamp,

@@ -42,7 +42,7 @@ export function append(context: PlanContext, request: Request<'append'>): Planne
   return {
     reply: { lastBlock: locatedBlock(last, file.length - last.length, locations, false), file: status },
     edit: { op: 'append', path: at.path, id: file.id, holder: request.holder, reopens: last.blockId },
-    effects: [{ kind: 'pipeline-updated', block: reopened, replication: file.replication, targets: locations }],
+    effects: [{ kind: 'pipeline-updated', block: reopened, replication: file.replication, targets: locations, reopened: true }],
   }
 }
 
