@@ -101,7 +101,10 @@ describe('quarry up --detach', () => {
     )
     expect(code).toBe(0)
     expect((await status(sandbox)).fs?.safeMode).toBe(true)
-    expect((await sandbox.quarry(['mkdir', '--fs', uri, '/g'])).code).toBe(1)
+    expect(await sandbox.quarry(['mkdir', '--fs', uri, '/g'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^quarry mkdir: .*Name node is in safe mode\. The reported blocks 0 needs additional/),
+    })
     await sandbox.ok(['dfsadmin', '-fs', uri, '-safemode', 'leave'])
     await sandbox.ok(['mkdir', '--fs', uri, '/g'])
   })
