@@ -1,53 +1,16 @@
-// Carries out the effects of the pipeline machine (pipeline.ts) for one block: streams to datanodes, calls to the namenode,
-// time-outs. What happens there comes back to the machine as events.
-import { QuarryError, isQuarryError, toQuarryError } from '../../common/errors.ts'
-import type { Env } from '../../common/env.ts'
-import { pipelineHeartbeatMs, pipelinePatienceMs, replacementCopyMs, restartProbeMs } from '../../common/limits.ts'
+// Carries out the effects of the pipeline machine (pipeline.ts) for one block, and gives it up when an answer takes too long. What
+// happens at the datanodes (pipeline-streams.ts) and at the namenode (pipeline-recovery.ts) comes back to the machine as events.
 import { must } from '../../common/assert.ts'
-import { PipelineStatus, ReplicaState, WriteStage } from '../../proto/ports.ts'
-import type {
-  Block,
-  ChecksumSpec,
-  DatanodeId,
-  Init,
-  LocatedBlock,
-  NamenodePort,
-  Packet,
-  PacketAck,
-  ReplicaLocation,
-  SetupReply,
-} from '../../proto/ports.ts'
-import type { DatanodeClient, DatanodeSource, WriteStream } from '../../proto/transport/datanode-client.ts'
-import type { DataOptions } from '../data-options.ts'
-import { callPatiently } from '../patience.ts'
+import { QuarryError, toQuarryError } from '../../common/errors.ts'
+import { pipelineHeartbeatMs, pipelinePatienceMs } from '../../common/limits.ts'
+import type { Block, LocatedBlock } from '../../proto/ports.ts'
+import type { BlockContext, BlockWriterDeps } from './block-context.ts'
 import type { BlockPacket } from './packet-builder.ts'
 import { appendPipeline, createPipeline, step } from './pipeline.ts'
+import { awaitRestart, newStamp, replaceNode, updatePipeline } from './pipeline-recovery.ts'
 import { isLive } from './pipeline-state.ts'
-import type { PipelineEffect, PipelineEvent, PipelineRules, PipelineState, Stage, Step } from './pipeline-state.ts'
-import { SlowNodes } from './slow-nodes.ts'
-
-export interface BlockWriterDeps {
-  readonly namenode: NamenodePort
-  readonly datanodes: DatanodeSource
-  readonly env: Env
-  readonly options: DataOptions
-  readonly holder: string
-  readonly file: { readonly path: string; readonly fileId: number; readonly replication: number }
-  readonly checksum: ChecksumSpec
-  readonly blockSize: number
-  /** Nobody reads these bytes any more. */
-  readonly release: (data: Uint8Array) => void
-  /** A datanode that later blocks of the file do without. */
-  readonly exclude: (node: string) => void
-}
-
-const stages: Record<Stage, WriteStage> = {
-  'create': WriteStage.WRITE_SETUP_CREATE,
-  'append': WriteStage.WRITE_SETUP_APPEND,
-  'append-recovery': WriteStage.WRITE_APPEND_RECOVERY,
-  'streaming-recovery': WriteStage.WRITE_STREAMING_RECOVERY,
-  'close-recovery': WriteStage.WRITE_CLOSE_RECOVERY,
-}
+import type { PipelineEffect, PipelineEvent, PipelineRules, PipelineState, Step } from './pipeline-state.ts'
+import { PipelineStreams } from './pipeline-streams.ts'
 
 interface Waiter {
   readonly done: (state: PipelineState) => boolean
@@ -65,12 +28,11 @@ export interface Unplaced {
 export class BlockWriter {
   readonly #deps: BlockWriterDeps
   readonly #blockId: number
-  readonly #locations = new Map<string, ReplicaLocation>()
-  readonly #slow: SlowNodes
+  readonly #context: BlockContext
+  readonly #streams: PipelineStreams
   /** Aborted when the block is written or given up: nothing may be waited for any more. */
   readonly #over = new AbortController()
   #state: PipelineState
-  #stream: { readonly attempt: number; readonly stream: WriteStream } | undefined
   #waiters: Waiter[] = []
   #stopTimer: (() => void) | undefined
   /** When the pipeline began to owe an answer; undefined = it owes none. */
@@ -78,14 +40,21 @@ export class BlockWriter {
   #idleSinceMs: number
   /** Why the namenode refused, with its own code. */
   #refusal: QuarryError | undefined
-  #overloaded = false
 
   private constructor(deps: BlockWriterDeps, located: LocatedBlock, first: Step) {
     this.#deps = deps
     this.#blockId = must(located.block).blockId
-    this.#slow = new SlowNodes(deps.options.slowDatanodeMs)
+    this.#context = {
+      deps,
+      blockId: this.#blockId,
+      locations: new Map(located.locations.map((location) => [must(location.datanode).uuid, location])),
+      over: this.#over.signal,
+      block: () => this.block,
+      dispatch: (event) => this.#dispatch(event),
+      refused: (attempt, error) => this.#refused(attempt, error),
+    }
+    this.#streams = new PipelineStreams(this.#context)
     this.#idleSinceMs = deps.env.clock.monotonicMs()
-    for (const location of located.locations) this.#locations.set(must(location.datanode).uuid, location)
     this.#state = first.state
     this.#carryOut(first.effects)
     this.#watch(false)
@@ -107,7 +76,7 @@ export class BlockWriter {
     await this.#until((state) => state.kind === 'streaming' || state.kind === 'unplaced')
     if (this.#state.kind !== 'unplaced') return undefined
     const { bad, reason } = this.#state
-    return { bad, reason, overloaded: this.#overloaded }
+    return { bad, reason, overloaded: this.#streams.overloaded }
   }
 
   /** Waits until the window has room, then takes the packet over. */
@@ -217,7 +186,7 @@ export class BlockWriter {
     }
     if (state.kind === 'streaming' && nowMs - this.#idleSinceMs >= pipelineHeartbeatMs) {
       this.#idleSinceMs = nowMs
-      this.#post(state.attempt, { seqno: heartbeatSeqno, offset: 0, checksums: nothing, data: nothing, last: false, sync: false })
+      this.#streams.heartbeat(state.attempt)
     }
     this.#arm(Math.min(this.#patienceMs(), pipelineHeartbeatMs))
   }
@@ -230,202 +199,33 @@ export class BlockWriter {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'open':
-          this.#open(effect)
+          this.#streams.open(effect)
           break
         case 'send':
-          this.#post(effect.attempt, effect.packet)
+          this.#streams.post(effect.attempt, effect.packet)
           break
         case 'cancel':
-          if (this.#stream?.attempt === effect.attempt) this.#stream.stream.cancel()
+          this.#streams.cancel(effect.attempt)
           this.#deps.env.log.debug('pipeline.cancelled', { blockId: this.#blockId, attempt: effect.attempt })
           break
         case 'finish':
-          if (this.#stream?.attempt === effect.attempt) this.#stream.stream.end()
+          this.#streams.finish(effect.attempt)
           break
         case 'await':
-          void this.#awaitRestart(effect)
+          void awaitRestart(this.#context, effect)
           break
         case 'stamp':
-          void this.#stamp(effect.attempt)
+          void newStamp(this.#context, effect.attempt)
           break
         case 'replace':
-          void this.#replace(effect)
+          void replaceNode(this.#context, effect)
           break
         case 'update':
-          void this.#update(effect)
+          void updatePipeline(this.#context, effect)
           break
         case 'release':
           this.#deps.release(effect.packet.data)
       }
-    }
-  }
-
-  #open(effect: PipelineEffect & { kind: 'open' }): void {
-    const { attempt, stage, nodes, storages } = effect
-    const locations = nodes.map((uuid, i) => ({ ...must(this.#locations.get(uuid)), storageUuid: storages[i]! }))
-    const first = must(locations[0])
-    const isNew = stage === 'create'
-    const client = this.#clientOf(attempt, must(first.datanode))
-    if (!client) return
-    const stream = client.writeBlock({
-      poolId: this.#deps.namenode.poolId,
-      block: { blockId: this.#blockId, genstamp: effect.genstamp, length: effect.minBytes },
-      stage: stages[stage],
-      targets: locations.slice(1),
-      storageUuid: first.storageUuid,
-      storageType: first.storageType,
-      minBytes: effect.minBytes,
-      maxBytes: effect.maxBytes,
-      newGenstamp: isNew ? 0 : effect.newGenstamp,
-      checksum: this.#deps.checksum,
-      client: this.#deps.holder,
-      blockSize: this.#deps.blockSize,
-      targetStorages: storages.slice(1),
-      ackTimeoutMs: this.#deps.options.ackTimeoutMs,
-    })
-    this.#stream = { attempt, stream }
-    void this.#follow(attempt, nodes, stream)
-  }
-
-  /** Undefined, and the attempt lost, when the connections are closed already. */
-  #clientOf(attempt: number, datanode: DatanodeId): DatanodeClient | undefined {
-    try {
-      return this.#deps.datanodes.get(datanode)
-    } catch (error) {
-      queueMicrotask(() => this.#dispatch({ kind: 'lost', attempt, node: datanode.uuid, reason: toQuarryError(error).message }))
-      return undefined
-    }
-  }
-
-  #post(attempt: number, packet: Init<Packet>): void {
-    if (this.#stream?.attempt !== attempt) return
-    // The window bounds what is out; the end of the replies tells of a stream that broke.
-    this.#stream.stream.send(packet).catch(() => {})
-  }
-
-  async #follow(attempt: number, nodes: readonly string[], stream: WriteStream): Promise<void> {
-    const lost = (node: string | undefined, reason: string): void => this.#dispatch({ kind: 'lost', attempt, node, reason })
-    try {
-      for await (const { setup, ack } of stream.replies) {
-        if (setup) {
-          if (setup.status !== PipelineStatus.PIPELINE_SUCCESS) return this.#dispatch(this.#refusedSetup(attempt, setup))
-          this.#dispatch({ kind: 'connected', attempt, storages: setup.storages })
-        } else if (ack) {
-          const bad = ack.statuses.findIndex((status) => status !== PipelineStatus.PIPELINE_SUCCESS)
-          if (bad >= 0) return this.#dispatch(badNode(attempt, nodes[bad], ack.statuses[bad]!, ack.message))
-          if (ack.seqno === heartbeatSeqno) this.#dispatch({ kind: 'alive', attempt })
-          else this.#acked(attempt, nodes, ack)
-        }
-      }
-      lost(undefined, 'it ended the stream')
-    } catch (error) {
-      this.#overloaded ||= isQuarryError(error, 'OVERLOADED')
-      lost(undefined, toQuarryError(error).message)
-    }
-  }
-
-  #refusedSetup(attempt: number, { status, firstBad, error }: SetupReply): PipelineEvent {
-    this.#overloaded ||= error?.code === 'OVERLOADED'
-    return badNode(attempt, firstBad || undefined, status, error?.message ?? '')
-  }
-
-  #acked(attempt: number, nodes: readonly string[], ack: PacketAck): void {
-    this.#dispatch({ kind: 'acked', attempt, seqno: ack.seqno })
-    const slow = ack.tookMs.length > 0 ? this.#slow.acknowledged(nodes, ack.tookMs) : undefined
-    if (slow === undefined) return
-    this.#deps.env.log.warn('pipeline.slow', { blockId: this.#blockId, datanode: slow.node, tookMs: slow.tookMs })
-    this.#deps.exclude(slow.node)
-    const reason = `it takes ${slow.tookMs} ms for a packet, while the others take at most ${slow.othersMs} ms (slow.datanode.threshold)`
-    this.#dispatch({ kind: 'lost', attempt, node: slow.node, reason })
-  }
-
-  /** Asks a datanode that restarts whether it is back, until it is or its time is over. */
-  async #awaitRestart({ attempt, node }: PipelineEffect & { kind: 'await' }): Promise<void> {
-    const { env, datanodes, namenode, options } = this.#deps
-    const lost = (reason: string): void => this.#dispatch({ kind: 'lost', attempt, node, reason })
-    env.log.info('pipeline.restart.awaited', { blockId: this.#blockId, datanode: node })
-    const giveUpAtMs = env.clock.monotonicMs() + options.datanodeRestartMs
-    for (;;) {
-      if (env.clock.monotonicMs() >= giveUpAtMs) return lost(`it did not come back within ${options.datanodeRestartMs / 1000} s`)
-      try {
-        await env.clock.sleep(restartProbeMs, this.#over.signal)
-        const datanode = must(must(this.#locations.get(node)).datanode)
-        const request = { poolId: namenode.poolId, block: this.block }
-        const { state } = await datanodes.get(datanode).replicaInfo(request, { signal: this.#over.signal, deadlineMs: restartAnswerMs })
-        if (state === ReplicaState.REPLICA_RWR) return lost('it restarted and did not keep the block open')
-        return this.#dispatch({ kind: 'returned', attempt })
-      } catch (error) {
-        if (this.#over.signal.aborted) return
-        if (isQuarryError(error, 'REPLICA_NOT_FOUND')) return lost(`it restarted: ${error.message}`)
-      }
-    }
-  }
-
-  /** Finds another datanode and has a survivor copy to it what was acknowledged. */
-  async #replace({ attempt, nodes, excluded, source }: PipelineEffect & { kind: 'replace' }): Promise<void> {
-    const { namenode, datanodes, env, file, holder } = this.#deps
-    const failed = (node: string | undefined, error: unknown): void => {
-      env.log.warn('pipeline.replacement.failed', { blockId: this.#blockId, datanode: node, source, reason: toQuarryError(error).message })
-      this.#dispatch({ kind: 'unjoined', attempt, node, reason: toQuarryError(error).message })
-    }
-    let found: ReplicaLocation | undefined
-    try {
-      const request = { path: file.path, fileId: file.fileId, holder, block: this.block, existing: nodes, excluded, wanted: 1 }
-      const { block } = await callPatiently(namenode, env, 'additionalDatanode', request)
-      found = block?.locations.find(({ datanode }) => datanode && !nodes.includes(datanode.uuid) && !excluded.includes(datanode.uuid))
-    } catch (error) {
-      return failed(undefined, error)
-    }
-    if (!found) return failed(undefined, new QuarryError('NO_TARGETS', 'the namenode knows no other datanode'))
-    const node = must(found.datanode).uuid
-    this.#locations.set(node, found)
-    try {
-      await datanodes
-        .get(must(must(this.#locations.get(source)).datanode))
-        .transferBlock(
-          { poolId: namenode.poolId, block: this.block, targets: [found], client: holder },
-          { signal: this.#over.signal, deadlineMs: replacementCopyMs },
-        )
-    } catch (error) {
-      // What befalls the other end comes as PIPELINE_FAILED: this is the survivor itself.
-      if (isQuarryError(error, 'UNAVAILABLE') || isQuarryError(error, 'TIMEOUT'))
-        return this.#dispatch({ kind: 'lost', attempt, node: source, reason: error.message })
-      return failed(node, error)
-    }
-    this.#dispatch({ kind: 'joined', attempt, node, storage: found.storageUuid })
-  }
-
-  async #stamp(attempt: number): Promise<void> {
-    try {
-      const { block } = await callPatiently(this.#deps.namenode, this.#deps.env, 'updateBlockForPipeline', {
-        block: this.block,
-        holder: this.#deps.holder,
-      })
-      // A datanode that restarted may have another address.
-      for (const location of block?.locations ?? []) {
-        const uuid = location.datanode?.uuid ?? ''
-        if (this.#locations.has(uuid)) this.#locations.set(uuid, location)
-      }
-      this.#dispatch({ kind: 'stamped', attempt, genstamp: must(block?.block).genstamp })
-    } catch (error) {
-      this.#refused(attempt, error)
-    }
-  }
-
-  async #update(effect: PipelineEffect & { kind: 'update' }): Promise<void> {
-    const { attempt, nodes, storages, genstamp, newGenstamp, length } = effect
-    try {
-      await callPatiently(this.#deps.namenode, this.#deps.env, 'updatePipeline', {
-        holder: this.#deps.holder,
-        oldBlock: { blockId: this.#blockId, genstamp, length },
-        newBlock: { blockId: this.#blockId, genstamp: newGenstamp, length },
-        datanodes: nodes,
-        storages,
-      })
-      this.#deps.env.log.info('pipeline.recovered', { blockId: this.#blockId, genstamp: newGenstamp, datanodes: nodes })
-      this.#dispatch({ kind: 'updated', attempt })
-    } catch (error) {
-      this.#refused(attempt, error)
     }
   }
 
@@ -435,35 +235,10 @@ export class BlockWriter {
   }
 }
 
-const nothing = new Uint8Array(0)
-/** Echoed by every datanode, acknowledges nothing. */
-const heartbeatSeqno = -1
-/** How long a datanode that restarts may take to say whether it is back. */
-const restartAnswerMs = 2_000
-
 function rulesOf({ file, options }: BlockWriterDeps): PipelineRules {
   return { replication: file.replication, replacement: { mode: options.replaceDatanode, bestEffort: options.replaceDatanodeBestEffort } }
 }
 
-/** What a status that is not success says of a datanode. */
-function badNode(attempt: number, node: string | undefined, status: PipelineStatus, message: string): PipelineEvent {
-  if (status === PipelineStatus.PIPELINE_RESTARTING && node !== undefined) return { kind: 'restarting', attempt, node }
-  return { kind: 'lost', attempt, node, reason: message || statusText(status) }
-}
-
 function targetsOf(located: LocatedBlock): { node: string; storage: string }[] {
   return located.locations.map((location) => ({ node: must(location.datanode).uuid, storage: location.storageUuid }))
-}
-
-function statusText(status: PipelineStatus): string {
-  switch (status) {
-    case PipelineStatus.PIPELINE_ERROR_CHECKSUM:
-      return 'what arrived there does not match its checksums'
-    case PipelineStatus.PIPELINE_ERROR_DISK_FULL:
-      return 'its disk is full'
-    case PipelineStatus.PIPELINE_RESTARTING:
-      return 'it restarts'
-    default:
-      return 'it reported a failure'
-  }
 }

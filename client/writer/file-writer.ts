@@ -19,8 +19,8 @@ import type { DataOptions } from '../data-options.ts'
 import type { FileWriter } from '../types.ts'
 import type { LeaseRenewer } from '../lease-renewer.ts'
 import { callPatiently, patienceBackoff } from '../patience.ts'
+import type { BlockWriterDeps } from './block-context.ts'
 import { BlockWriter } from './block-writer.ts'
-import type { BlockWriterDeps } from './block-writer.ts'
 import { PacketBuilder } from './packet-builder.ts'
 
 export interface WriterDeps {
