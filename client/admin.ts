@@ -109,7 +109,10 @@ export class AdminClient {
     return plain((await this.#namenode.call('getReplicas', { blockIds: [...blockIds] }, options)).blocks)
   }
 
-  /** Finalised replicas of a datanode, up to `bytes` of them; without `afterBlockId` from a random place. */
+  /**
+   * Finalised replicas of a datanode, up to `bytes` of them; without `afterBlockId` from a random place. The `lastBlockId` of a reply
+   * says where to go on, until `more` is false: by then each replica has been told of.
+   */
   async nodeBlocks(
     uuid: string,
     options: { readonly bytes: number; readonly minBlockBytes?: number; readonly afterBlockId?: number } & CallOptions,

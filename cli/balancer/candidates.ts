@@ -1,24 +1,20 @@
-// Replicas of one datanode that may be moved, a page at a time. The namenode begins each pass at a random place, so passes are
-// repeated until one brings nothing new.
+// Replicas of one datanode that may be moved, a page at a time: one pass over the node, which begins at a random place and ends there.
 import type { FileSystem } from '../../client/index.ts'
 import type { MovableBlock } from './choose.ts'
 
 /** Bytes of replicas asked for at once; HDFS: dfs.balancer.getBlocks.size, 2 GB. */
 const pageBytes = 2 * 1024 ** 3
-/** Replicas that are remembered as seen: about 60 bytes each. */
-const seenMax = 200_000
-/** Passes over a node in one iteration. */
-const passesMax = 8
+/** Replicas of one node that are looked at in one iteration; the next one begins elsewhere. */
+const lookedAtMax = 200_000
 
 export class Candidates {
   readonly #fs: FileSystem
   readonly #uuid: string
   readonly #minBlockBytes: number
-  readonly #seen = new Set<number>()
   #page: MovableBlock[] = []
   #after = 0
-  #passes = 0
-  #fresh = 0
+  #lookedAt = 0
+  #over = false
 
   constructor(fs: FileSystem, uuid: string, minBlockBytes: number) {
     this.#fs = fs
@@ -34,7 +30,7 @@ export class Candidates {
   /** The next one; undefined when there is no other. */
   async next(signal: AbortSignal): Promise<MovableBlock | undefined> {
     while (this.#page.length === 0) {
-      if (this.#passes >= passesMax || this.#seen.size >= seenMax) return undefined
+      if (this.#over || this.#lookedAt >= lookedAtMax) return undefined
       await this.#fetch(signal)
     }
     return this.#page.pop()
@@ -48,20 +44,14 @@ export class Candidates {
       signal,
     })
     for (const { block, locations } of blocks) {
-      if (!block || this.#seen.has(block.blockId)) continue
-      this.#seen.add(block.blockId)
-      this.#fresh++
+      if (!block) continue
+      this.#lookedAt++
       this.#page.push({
         ...block,
         locations: locations.map(({ datanode }) => ({ uuid: datanode?.uuid ?? '', rack: datanode?.rack ?? '' })),
       })
     }
-    if (more && lastBlockId !== this.#after) {
-      this.#after = lastBlockId
-      return
-    }
-    this.#passes = this.#fresh === 0 && this.#passes > 0 ? passesMax : this.#passes + 1
-    this.#after = 0
-    this.#fresh = 0
+    this.#after = lastBlockId
+    this.#over = !more
   }
 }

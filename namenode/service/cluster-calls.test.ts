@@ -77,29 +77,56 @@ describe('what they do', () => {
     await expect(call('getReplicas', { blockIds })).rejects.toThrow('One call may name at most 1000 blocks, not 1001.')
   })
 
-  test('the blocks of a node come in parts from a random place on, and end', async () => {
+  test('the blocks of a node come in parts from a random place on, all of them in one pass, though some go meanwhile', async () => {
     const { cluster, call } = setUp()
     const [node] = cluster.addNodes(2)
-    const blocks = Array.from({ length: 1_000 }, (_, i) => cluster.addBlock(i + 1, { replication: 1 }))
+    const blocks = Array.from({ length: 3_000 }, (_, i) => cluster.addBlock(i + 1, { replication: 1 }))
     node!.report(blocks.map((block) => ({ block })))
-    const seen = new Set<number>()
-    for (let round = 0; round < 50 && seen.size < 1_000; round++) {
+    const begins = new Set<number>()
+    for (let pass = 0; pass < 20; pass++) {
+      const gone = blocks[pass]!
+      const seen: number[] = []
       for (let after = 0, more = true; more;) {
         const page = (await call('getNodeBlocks', { datanode: 'dn-1', bytes: 10_000, minBlockBytes: 0, afterBlockId: after })) as {
           blocks: { block: { blockId: number } }[]
           lastBlockId: number
           more: boolean
         }
-        for (const { block } of page.blocks) seen.add(block.blockId)
+        if (after === 0) begins.add(page.blocks[0]!.block.blockId)
+        for (const { block } of page.blocks) seen.push(block.blockId)
         after = page.lastBlockId
         more = page.more
+        // What the last answer ended with may be deleted before the next call.
+        if (pass > 0 && after !== 0) node!.received(gone, ReceivedKind.DELETED)
       }
+      expect(new Set(seen).size).toBe(seen.length)
+      const stay = blocks.slice(pass + 1).map((block) => block.blockId)
+      expect(stay.filter((blockId) => !seen.includes(blockId))).toEqual([])
     }
-    expect(seen.size).toBe(1_000)
+    expect(begins.size).toBeGreaterThan(3)
     await expect(call('getNodeBlocks', { datanode: 'dn-9', bytes: 1, minBlockBytes: 0, afterBlockId: 0 })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     })
-    expect(await call('getNodeBlocks', { datanode: 'dn-1', bytes: 1e9, minBlockBytes: 101, afterBlockId: 0 })).toMatchObject({ blocks: [] })
+    await expect(call('getNodeBlocks', { datanode: 'dn-1', bytes: 1, minBlockBytes: 0, afterBlockId: -1 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+    expect(await call('getNodeBlocks', { datanode: 'dn-1', bytes: 1e9, minBlockBytes: 101, afterBlockId: 0 })).toMatchObject({
+      blocks: [],
+      more: false,
+    })
+  })
+
+  test('a place of a namenode that has restarted since goes on in what there is, and ends', async () => {
+    const { cluster, call } = setUp()
+    const [node] = cluster.addNodes(1)
+    node!.report(Array.from({ length: 600 }, (_, i) => ({ block: cluster.addBlock(i + 1, { replication: 1 }) })))
+    let after = 1 + 50 * 2 ** 26 + 70
+    for (let calls = 0; after !== 0; calls++) {
+      expect(calls).toBeLessThan(10)
+      after = (
+        (await call('getNodeBlocks', { datanode: 'dn-1', bytes: 1, minBlockBytes: 0, afterBlockId: after })) as { lastBlockId: number }
+      ).lastBlockId
+    }
   })
 
   test('files without a good copy are listed below a path, in pages', async () => {

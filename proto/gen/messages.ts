@@ -832,7 +832,7 @@ export interface GetNodeBlocksRequest {
   bytes: number
   /** leave smaller ones out */
   minBlockBytes: number
-  /** go on behind it; 0 = from a random place */
+  /** 0 = begin at a random place; else what the last reply ended with */
   afterBlockId: number
 }
 
@@ -841,6 +841,7 @@ export interface NodeBlock {
   locations: ReplicaLocation[]
 }
 
+/** last_block_id says where to go on; it is no block's id. more is false when all of them have been told of, the first ones last. */
 export interface NodeBlocksReply {
   blocks: NodeBlock[]
   lastBlockId: number

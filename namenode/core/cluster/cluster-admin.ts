@@ -14,12 +14,10 @@ import { metaDump } from './meta-dump.ts'
 import type { DumpFormat } from './meta-dump.ts'
 import { orderMove } from './move-orders.ts'
 import type { NodeAdmin } from './node-admin.ts'
+import { walkPart } from './node-blocks.ts'
 import { isBeingWritten, replicaWord } from './replica-words.ts'
 import type { Redundancy } from './redundancy.ts'
 
-/** Entries of the replica map looked at before a node's blocks are asked whether they are enough, and in one call. */
-const nodeBlocksStep = 256
-const nodeBlocksScanMax = 200_000
 /** Blocks in one answer: with their places, about 300 bytes each. */
 const nodeBlocksMax = 2_000
 /** HDFS (DEFAULT_MAX_CORRUPT_FILEBLOCKS_RETURNED): 100; a page here may have more. */
@@ -83,7 +81,7 @@ export class ClusterAdmin {
     })
   }
 
-  /** Finalised replicas on a node until they have so many bytes together; from a random place, or behind a block. */
+  /** Finalised replicas on a node until they have so many bytes together; from a random place, or where the last call ended. */
   nodeBlocks(request: { readonly uuid: string; readonly bytes: number; readonly minBlockBytes: number; readonly afterBlockId: number }): {
     blocks: NodeBlock[]
     lastBlockId: number
@@ -94,23 +92,15 @@ export class ClusterAdmin {
     if (!node) throw new QuarryError('NOT_FOUND', `There is no datanode ${request.uuid}.`, { uuid: request.uuid })
     const blocks: NodeBlock[] = []
     let bytes = 0
-    // A walk ends at the last entry: now and then one begins at the first, so that none is always missed.
-    const begin = env.random.int(4) === 0 ? 0 : env.random.int(Math.max(1, replicas.entries))
-    let at = request.afterBlockId === 0 ? begin : replicas.entryOf(request.afterBlockId) + 1
-    // The block that the last call ended with is gone: nobody knows where it was.
-    if (request.afterBlockId !== 0 && at === 0) at = -1
-    let last = request.afterBlockId
-    for (let scanned = 0; at !== -1 && scanned < nodeBlocksScanMax && bytes < request.bytes && blocks.length < nodeBlocksMax;) {
-      at = replicas.scan(at, nodeBlocksStep, (blockId) => {
-        last = blockId
-        const found = this.#finalisedOn(node, blockId)
-        if (!found || found.length < request.minBlockBytes) return
-        bytes += found.length
-        blocks.push(this.#located(found))
-      })
-      scanned += nodeBlocksStep
+    const visit = (blockId: number): void => {
+      const found = this.#finalisedOn(node, blockId)
+      if (!found || found.length < request.minBlockBytes) return
+      bytes += found.length
+      blocks.push(this.#located(found))
     }
-    return { blocks, lastBlockId: last, more: at !== -1 }
+    const enough = (): boolean => bytes >= request.bytes || blocks.length >= nodeBlocksMax
+    const next = walkPart(replicas, request.afterBlockId, (limit) => env.random.int(limit), visit, enough)
+    return { blocks, lastBlockId: next, more: next !== 0 }
   }
 
   /** Blocks without a good copy whose files lie below a path, in order of their ids. */
