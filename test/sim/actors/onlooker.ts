@@ -34,10 +34,10 @@ export class Onlooker {
     const record = owner && pick(this.#random, owner.files.all())
     if (!owner || !record) return
     const { path, version } = record
-    const promised = version.acked
+    const { acked: promised, cuts } = version
     const read = await attempt(() => fs.readFile(path))
     // Renamed, deleted, cut, or in doubt since: nothing is said of it.
-    if (read.kind !== 'done' || !owner.files.isFile(record) || record.path !== path) return
+    if (read.kind !== 'done' || !owner.files.isFile(record) || record.path !== path || version.cuts !== cuts) return
     const wrong = wrongContent(read.value, version, Math.min(promised, version.acked))
     if (wrong !== undefined) throw new Violation('I1', `${path}, read by another, is ${wrong}`)
   }

@@ -190,12 +190,13 @@ export class Owner {
     const { version } = record
     const length = this.options.random.int(version.sent)
     const before = { ...version }
+    version.cuts++
     version.acked = version.durable = length
     version.closed = false
     this.#interrupted = () => this.#retire(record)
     const cut = await attempt(() => fs.truncate(record.path, length))
     if (cut.kind === 'refused') {
-      Object.assign(version, before)
+      Object.assign(version, { ...before, cuts: version.cuts })
       return this.#mustPass(cut, `truncate ${record.path}`)
     }
     if (cut.kind === 'unknown' || !cut.value) return this.#retire(record)

@@ -18,6 +18,8 @@ export interface Version {
   closed: boolean
   /** No more appends: one of its replicas was damaged, and an append could leave only that one (see faults/rot.ts). */
   frozen: boolean
+  /** How often it was cut: what was read across a cut says nothing. */
+  cuts: number
 }
 
 export interface FileRecord {
@@ -66,7 +68,7 @@ export class OwnedFiles {
 }
 
 export function newVersion(salt: number): Version {
-  return { salt, durable: 0, acked: 0, sent: 0, closed: false, frozen: false }
+  return { salt, durable: 0, acked: 0, sent: 0, closed: false, frozen: false, cuts: 0 }
 }
 
 /** Bytes of a version. */
