@@ -149,7 +149,7 @@ test('no more clients are served than connections.max: the next is told so, and 
   expect((await second.call('getFileInfo', { path: '/' })).file?.fileId).toBe(16385)
 
   const waiting = connectNamenode({ uri: namenode.uri, user: superuser, connectTimeoutMs: 60_000 })
-  second.close()
+  await second.close()
   const third = await waiting
   cleanups.push(() => third.close())
   expect((await third.call('getFileInfo', { path: '/' })).file?.fileId).toBe(16385)
