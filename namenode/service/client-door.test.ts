@@ -143,9 +143,6 @@ test('no more clients are served than connections.max: the next is told so, and 
         'The namenode serves 2 clients at a time (connections.max), and as many are connected. Try again later, or have it restarted with -D connections.max=N.',
     }),
   ])
-  await expect(connectNamenode({ uri: namenode.uri, user: superuser, connectTimeoutMs: 300 })).rejects.toMatchObject({
-    code: 'OVERLOADED',
-  })
   expect((await second.call('getFileInfo', { path: '/' })).file?.fileId).toBe(16385)
 
   const waiting = connectNamenode({ uri: namenode.uri, user: superuser, connectTimeoutMs: 60_000 })
