@@ -356,8 +356,9 @@ class MetadataSession implements NamenodePort {
   #giveUpOpening(): void {
     const state = this.#state
     if (!this.#opening) return
-    const silent = new QuarryError('UNAVAILABLE', 'it did not answer')
-    this.#close(state.kind === 'waiting' ? state.last : this.#unreachable(silent))
+    // Why it was refused before says more than that the present attempt has not been answered yet.
+    const last = state.kind === 'waiting' || state.kind === 'connecting' ? state.last : undefined
+    this.#close(last ?? this.#unreachable(new QuarryError('UNAVAILABLE', 'it did not answer')))
   }
 
   #close(error: QuarryError): void {
