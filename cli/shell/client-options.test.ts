@@ -19,6 +19,10 @@ test('options of the client reach it by -D and by the environment, and -D wins',
   })
 })
 
+test('new files get the copies and the block size of the environment', async () => {
+  expect(await from([], { QUARRY_REPLICATION: '2', QUARRY_BLOCK_SIZE: '4m' })).toEqual({ replication: 2, blockSize: 4 * 1024 * 1024 })
+})
+
 test("Hadoop's keys mean what they mean there", async () => {
   const key = 'dfs.client.block.write.replace-datanode-on-failure'
   expect(await from([`-D${key}.policy=NEVER`, `-D${key}.best-effort=true`, '-Ddfs.client.datanode-restart.timeout=10'])).toEqual({

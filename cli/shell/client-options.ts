@@ -6,6 +6,8 @@ import type { Configuration } from './configuration.ts'
 type ClientOptions = Partial<
   Pick<
     ConnectOptions,
+    | 'replication'
+    | 'blockSize'
     | 'replaceDatanode'
     | 'replaceDatanodeBestEffort'
     | 'datanodeRestartTimeoutMs'
@@ -27,6 +29,9 @@ const replace = 'dfs.client.block.write.replace-datanode-on-failure'
 const same = (text: string): string => text
 
 const rows: readonly Row[] = [
+  // Of new files. Hadoop's own keys for them are the shell's, which go before these.
+  { name: 'replication', target: 'replication' },
+  { name: 'block.size', target: 'blockSize' },
   { name: 'replace.datanode', target: 'replaceDatanode', hadoop: { key: `${replace}.policy`, translate: (text) => text.toLowerCase() } },
   { name: 'replace.datanode.best.effort', target: 'replaceDatanodeBestEffort', hadoop: { key: `${replace}.best-effort`, translate: same } },
   {
