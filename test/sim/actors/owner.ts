@@ -200,6 +200,7 @@ export class Owner {
       return this.#mustPass(cut, `truncate ${record.path}`)
     }
     if (cut.kind === 'unknown' || !cut.value) return this.#retire(record)
+    version.cuts++
     version.sent = length
     version.closed = true
   }
