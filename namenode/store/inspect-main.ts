@@ -5,8 +5,8 @@ import { toQuarryError } from '../../common/errors.ts'
 import type { InspectReply, InspectRequest } from './inspector.ts'
 import { inspect } from './inspect.ts'
 
-/** The namenode comes first. */
-const niceness = 10
+/** The namenode comes first, and whoever else has something to do: the least there is. */
+const niceness = 19
 
 process.once('message', ({ directory }: InspectRequest) => {
   let reply: InspectReply
