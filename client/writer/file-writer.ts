@@ -332,9 +332,11 @@ export class BlockFileWriter implements FileWriter {
           previous: this.#previous ?? null,
           excluded: this.#excludedNow(),
         })
-        if (!block || block.locations.length === 0)
-          throw new QuarryError('NO_TARGETS', `The namenode named no datanode for a block of ${this.path}.`, { path: this.path })
-        return block
+        if (block && block.locations.length > 0) return block
+        // The answer to a retry of a call that was carried out before the namenode restarted: the block is there, its datanodes are
+        // not known any more, and nothing was written to it. Another takes its place.
+        if (block) await this.#call('abandonBlock', { path: this.path, fileId: this.#fileId, holder: lease.holder, block: block.block })
+        throw new QuarryError('NOT_REPLICATED_YET', `The namenode named no datanode for a block of ${this.path}.`, { path: this.path })
       } catch (error) {
         if (isQuarryError(error, 'NO_TARGETS') && this.#excluded.size > 0) {
           // Better a datanode that failed a while ago than none.

@@ -40,6 +40,11 @@ export function explain(error: unknown, refusesMore: () => boolean = () => false
   return error
 }
 
+/** At the opening also a schema that is not the one its number stands for is damage: a table or a column is gone. */
+export function explainOpening(error: unknown): unknown {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_ERROR' ? damaged(error.message, error) : explain(error)
+}
+
 export function isDamage(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error)) return false
   const code = String(error.code)

@@ -166,6 +166,17 @@ describe('SqliteStore', () => {
     again.close()
   })
 
+  it('refuses a database whose tables are not those of its schema as damaged, with the way out', () => {
+    open().close()
+    const database = new Database(join(directory, 'namespace.db'))
+    database.exec('ALTER TABLE inode RENAME COLUMN children TO chilaren')
+    database.close()
+    const { code, message } = failure(open)
+    expect(code).toBe('CONFIG')
+    expect(message).toContain('The database of the namenode is damaged: no such column: children.')
+    expect(message).toContain('quarry admin restore BACKUP --into DIR')
+  })
+
   it('keeps a bounded number of records in memory, whatever the namespace holds', async () => {
     const store = new SqliteStore({ directory, cacheEntries: 100, pageCacheBytes: 1 << 20 })
     const quarry = new Harness({ store })

@@ -25,7 +25,7 @@ import { lockDirectory } from './lock.ts'
 import { ListingCache } from './listing-cache.ts'
 import { NameCache } from './names.ts'
 import { freeBytes, refusesMore, sizeOf } from './room.ts'
-import { explain } from './sqlite-errors.ts'
+import { explain, explainOpening } from './sqlite-errors.ts'
 import { blockStates, insertInode, prepare, updateInode, writeBlock } from './statements.ts'
 import type { BlockRow, Row, Statements } from './statements.ts'
 
@@ -98,7 +98,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     } catch (error) {
       database?.close()
       this.#unlock()
-      throw explain(error)
+      throw explainOpening(error)
     }
   }
 
