@@ -118,6 +118,8 @@ export class FakeCluster implements DatanodeSource {
   clock: Clock | undefined
   /** complete() answers no this often. */
   completeRefusals = 0
+  /** So many new blocks come without datanodes, as from a namenode that restarted after it had placed them. */
+  forgottenTargets = 0
   #nextId = 16386
   #nextBlock = 2 ** 30 + 1
   #nextGenstamp = 1001
@@ -312,7 +314,12 @@ export class FakeCluster implements DatanodeSource {
       nodes: nodes.map((node) => node.id.uuid),
     })
     file.writing = true
-    return { block: this.#located(file, file.blocks.length - 1), poolId: 'BP-fake' }
+    const block = this.#located(file, file.blocks.length - 1)
+    if (this.forgottenTargets > 0) {
+      this.forgottenTargets--
+      return { block: { ...block, locations: [] }, poolId: 'BP-fake' }
+    }
+    return { block, poolId: 'BP-fake' }
   }
 
   protected on_abandonBlock({ fileId, block }: { fileId: number; block: Block }): object {

@@ -122,6 +122,16 @@ test('nobody takes the block: an error with a reason for each attempt, and nothi
   })
 })
 
+test('a block whose datanodes the namenode does not know any more is given back, and another takes its place', async () => {
+  const { cluster, fs } = setUp()
+  cluster.forgottenTargets = 2
+  const bytes = random(5000)
+  await fs.writeFile('/f', bytes)
+  expect(cluster.forgottenTargets).toBe(0)
+  expect((await fs.readFile('/f')).equals(bytes)).toBe(true)
+  expect((await fs.stat('/f')).length).toBe(bytes.length)
+})
+
 test('hflush makes the bytes visible, partial chunks grow, close asks until the namenode agrees', async () => {
   const { cluster, fs } = setUp()
   cluster.completeRefusals = 3
