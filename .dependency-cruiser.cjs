@@ -1,6 +1,6 @@
 // Who may import whom (docs/architecture.md). All rules are errors; `npm run boundaries` checks them.
 //
-//   common <- proto <- { namenode, datanode, client } <- { compute, cli }
+//   common <- proto <- { namenode, datanode, client } <- compute <- gateway <- cli
 const inside = (...folders) => `^(${folders.join('|')})/`
 const ours = inside('common', 'proto', 'namenode', 'datanode', 'client', 'compute', 'cli', 'gateway', 'test', 'bench')
 const tests = '(\\.test\\.ts$|-conformance\\.ts$|/testing/)'
@@ -44,6 +44,7 @@ module.exports = {
     only('datanode', ['^common/', '^proto/'], 'Namenode, datanode and client meet in proto/ports.ts.'),
     only('client', ['^common/', '^proto/']),
     only('compute', ['^common/', '^proto/', '^client/index\\.ts$']),
+    only('gateway', ['^common/', '^proto/', '^client/(index|types)\\.ts$', '^compute/index\\.ts$'], 'Doors that are clients of the cluster themselves.'),
     only('cli', [
       '^common/',
       '^client/(index|types)\\.ts$',
@@ -51,6 +52,7 @@ module.exports = {
       '^(namenode|datanode)/main\\.ts$',
       '^namenode/(store/(manifest|offline|restore)|core/edits)\\.ts$',
       '^compute/.*main\\.ts$',
+      '^gateway/index\\.ts$',
       '^proto/version\\.ts$',
       '^bench/',
     ]),
@@ -91,7 +93,7 @@ module.exports = {
       name: 'generated-types-through-proto',
       severity: 'error',
       from: { pathNot: ['^proto/', '/service/', tests, '^(test|bench)/'] },
-      to: { path: '^proto/gen/' },
+      to: { path: '^proto/(hadoop/)?gen/' },
     },
     packageOnlyIn('sqlite', 'better-sqlite3', ['^namenode/store/']),
     packageOnlyIn('grpc', '@grpc/[^/]+', ['^proto/', '/service/', '/main\\.ts$']),

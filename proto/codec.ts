@@ -23,7 +23,7 @@ export interface Codec<T> {
 /** A message without its frame, for codecs that are put together by hand where every microsecond counts. */
 export interface MessageType {
   encode(message: object, writer: protobuf.Writer): protobuf.Writer
-  decode(reader: protobuf.Reader): object
+  decode(reader: protobuf.Reader, length?: number): object
 }
 
 export function messageType(name: keyof MessageTypes): MessageType {

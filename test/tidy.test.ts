@@ -14,7 +14,7 @@ const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' })
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 
 const folders = ['common', 'proto', 'namenode', 'datanode', 'client', 'compute', 'cli', 'bench', 'test']
-const sources = files.filter((file) => /^[^.].*\.(ts|mjs)$/.test(file) && !file.startsWith('proto/gen/'))
+const sources = files.filter((file) => /^[^.].*\.(ts|mjs)$/.test(file) && !/^proto\/(hadoop\/)?gen\//.test(file))
 
 /** Files shorter than this speak for themselves. */
 const linesWithoutHeader = 70
