@@ -41,6 +41,18 @@ export const errorTable = {
   NOT_EMPTY: row('fix-request', 9, FS + 'PathIsNotEmptyDirectoryException', 403, 'ENOTEMPTY', 'Directory is not empty'),
   INVALID_PATH: row('fix-request', 3, FS + 'InvalidPathException', 400, 'EINVAL'),
   INVALID_ARGUMENT: row('fix-request', 3, 'org.apache.hadoop.HadoopIllegalArgumentException', 400, 'EINVAL'),
+  /** An argument that HDFS refuses with Java's own class. */
+  ILLEGAL_ARGUMENT: row('fix-request', 3, 'java.lang.IllegalArgumentException', 400, 'EINVAL'),
+  /** What HDFS refuses with a plain IOException: the text says why. */
+  REFUSED: row('fix-request', 9, IO, 403, 'EIO'),
+  /** Asked for the entries of what is a file. */
+  PATH_NOT_A_DIRECTORY: row('fix-request', 9, FS + 'PathIsNotDirectoryException', 403, 'ENOTDIR', 'Is not a directory'),
+  UNRESOLVED_LINK: row('fix-request', 9, HDFS + 'UnresolvedPathException', 403, 'ELOOP'),
+  ACL: row('fix-request', 3, HDFS + 'AclException', 403, 'EINVAL'),
+  XATTR_NOT_FOUND: row('fix-request', 5, HDFS + 'XAttrNotFoundException', 403, 'ENODATA'),
+  SNAPSHOT: row('fix-request', 9, HDFS + 'SnapshotException', 403, 'ENOTSUP'),
+  /** The caller acts for somebody whom it may not act for (proxy.users). */
+  NOT_AUTHORIZED: row('fix-request', 7, 'org.apache.hadoop.security.authorize.AuthorizationException', 403, 'EACCES'),
   UNSUPPORTED: row('fix-request', 12, 'java.lang.UnsupportedOperationException', 400, 'ENOTSUP', 'Operation not supported'),
   PERMISSION_DENIED: row('fix-request', 7, 'org.apache.hadoop.security.AccessControlException', 403, 'EACCES'),
   UNAUTHENTICATED: row('fix-request', 16, 'org.apache.hadoop.security.AccessControlException', 401, 'EACCES'),
@@ -49,6 +61,7 @@ export const errorTable = {
   TOO_MANY_BLOCKS: row('fix-request', 8, IO, 403, 'EFBIG'),
   NAME_QUOTA: row('fix-request', 8, HDFS + 'NSQuotaExceededException', 403, 'EDQUOT'),
   SPACE_QUOTA: row('fix-request', 8, HDFS + 'DSQuotaExceededException', 403, 'EDQUOT'),
+  TYPE_QUOTA: row('fix-request', 8, HDFS + 'QuotaByStorageTypeExceededException', 403, 'EDQUOT'),
   /** Somebody else (or the same holder twice) has the file open for writing. */
   LEASE_CONFLICT: row('retry', 10, HDFS + 'AlreadyBeingCreatedException', 403, 'EBUSY'),
   RECOVERY_IN_PROGRESS: row('retry', 14, HDFS + 'RecoveryInProgressException', 403, 'EBUSY'),

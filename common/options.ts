@@ -80,6 +80,11 @@ export const options = {
     'How often the trash is sealed into a dated folder; 0 = trash.interval.',
   ),
   'superuser.group': text('namenode', 'supergroup', 'Members of this group pass every permission check.'),
+  'proxy.users': list(
+    'namenode',
+    [],
+    'Users that may act for others, as user=WHO[@FROM]: WHO is * or groups, and users as user:NAME, joined by +; FROM is addresses or networks (10.0.0.0/8) joined by +, without it any. As hue=* or knox=staff+user:ann@10.0.0.1. Empty = nobody.',
+  ),
   'permissions': flag('namenode', true, 'Check POSIX permissions.'),
   'access.time.precision': duration(
     'namenode',

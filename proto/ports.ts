@@ -5,6 +5,8 @@ import type { Init } from './codec.ts'
 
 export type * from './gen/messages.ts'
 export {
+  AclEntryType,
+  AclScope,
   ChecksumType,
   DatanodeFilter,
   FileKind,
@@ -13,8 +15,10 @@ export {
   ReceivedKind,
   ReplicaState,
   SafeModeAction,
+  SnapshotOperation,
   StorageType,
   WriteStage,
+  XAttrNamespace,
 } from './gen/messages.ts'
 export type { Init } from './codec.ts'
 
@@ -49,6 +53,15 @@ export const mutations: ReadonlySet<Method> = new Set<Method>([
   'setOwner',
   'setTimes',
   'setQuota',
+  'setAcl',
+  'modifyAclEntries',
+  'removeAclEntries',
+  'removeDefaultAcl',
+  'removeAcl',
+  'setXAttr',
+  'removeXAttr',
+  'setStoragePolicy',
+  'unsetStoragePolicy',
 ])
 
 /** Who calls; the same for every door. */

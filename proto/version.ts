@@ -2,5 +2,6 @@
 //   1  first version: metadata calls, datanode session, data plane, fragments
 //   2  operators' calls (node states, balancer, open and corrupt files, replicas, checksum, backup), slow peers and bandwidth in
 //      the session, time taken in packet acks
+//   3  ACLs, extended attributes, storage policies, quotas by type of storage; permissions before the umask
 
-export const protocolVersion = 2
+export const protocolVersion = 3

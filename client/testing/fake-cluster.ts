@@ -431,6 +431,7 @@ export class FakeCluster implements DatanodeSource {
       storagePolicy: 0,
       underConstruction: isFile && entry.open,
       locations: null,
+      flags: 0,
     }
   }
 

@@ -31,6 +31,7 @@ export function fileStatus(inode: Inode, name: string): FileStatus {
       storagePolicy: 0,
       underConstruction: false,
       locations: null,
+      flags: 0,
     }
   }
   return {
@@ -49,6 +50,7 @@ export function fileStatus(inode: Inode, name: string): FileStatus {
     storagePolicy: inode.storagePolicy,
     underConstruction: inode.holder !== '',
     locations: null,
+    flags: 0,
   }
 }
 

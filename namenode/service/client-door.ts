@@ -114,10 +114,16 @@ class ClientSession {
   }
 
   #serve(hello: Hello, early: readonly Call[]): void {
+    const remoteAddress = hostOf(this.#stream.getPeer())
+    try {
+      this.#front.authorize(hello.realUser, hello.user, remoteAddress)
+    } catch (error) {
+      return this.#refuse(toQuarryError(error))
+    }
     const shared: SharedContext = {
       user: hello.user,
       realUser: hello.realUser,
-      remoteAddress: hostOf(this.#stream.getPeer()),
+      remoteAddress,
       clientId: Buffer.from(hello.clientId).toString('hex'),
       callerContext: hello.callerContext,
     }

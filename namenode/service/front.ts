@@ -8,6 +8,8 @@ import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Done, Engine } from '../core/engine.ts'
 import type { NamespaceView } from '../core/model.ts'
 import { callerOf } from '../core/plan.ts'
+import { authorizeProxy, parseProxyUsers } from '../core/proxy-users.ts'
+import type { ProxyUsers } from '../core/proxy-users.ts'
 import type { EngineSettings } from '../core/plan.ts'
 import { Admission } from './admission.ts'
 import type { Patron } from './admission.ts'
@@ -66,6 +68,7 @@ export class Front {
   readonly #view: NamespaceView
   readonly #settings: EngineSettings
   readonly #calls: ServiceCalls
+  readonly #proxies: ProxyUsers
   #draining = false
 
   constructor(deps: FrontDeps) {
@@ -74,6 +77,7 @@ export class Front {
     this.#view = deps.view
     this.#settings = deps.settings
     this.groups = deps.groups
+    this.#proxies = parseProxyUsers(deps.settings.settings['proxy.users'])
     this.clusterId = deps.clusterId
     this.poolId = deps.settings.poolId
     this.admission = new Admission({
@@ -137,6 +141,14 @@ export class Front {
   /** What must be known before calls of a user can be decided; undefined when it is. The superuser passes every check anyway. */
   prepare(user: string): Promise<unknown> | undefined {
     return user === this.#settings.superuser ? undefined : this.groups.prepare(user)
+  }
+
+  /**
+   * Throws NOT_AUTHORIZED unless `realUser` may act for `user` from this numeric address. For doors, once `prepare(user)` is done;
+   * a caller in its own name gives '' as `realUser`.
+   */
+  authorize(realUser: string, user: string, address: string): void {
+    if (realUser !== '' && realUser !== user) authorizeProxy(this.#proxies, realUser, user, this.groups.current(user), address)
   }
 
   #finisher(method: Method, done: Done): Done {

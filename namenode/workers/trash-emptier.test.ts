@@ -34,7 +34,7 @@ function namespace() {
     defer: setImmediate,
   })
   const call = <M extends Method>(method: M, request: Request<M>) => engine.submit(context, method, request)
-  const mkdir = (path: string) => call('mkdirs', { path, permission: 0o700, createParent: true })
+  const mkdir = (path: string) => call('mkdirs', { path, permission: 0o700, createParent: true, hasUnmasked: false, unmasked: 0 })
   const names = (path: string): string[] => {
     let inode = store.inode(16385)!
     for (const name of path.split('/').slice(1)) inode = store.child(inode.id, name)!

@@ -305,6 +305,7 @@ FileStatus.prototype.children = 0
 FileStatus.prototype.storagePolicy = 0
 FileStatus.prototype.underConstruction = false
 FileStatus.prototype.locations = null
+FileStatus.prototype.flags = 0
 function encodeFileStatus(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.kind != null && own.call(m, 'kind')) w.uint32(8).int32(m.kind)
@@ -322,6 +323,7 @@ function encodeFileStatus(m, w, depth = 0) {
   if (m.storagePolicy != null && own.call(m, 'storagePolicy')) w.uint32(104).uint32(m.storagePolicy)
   if (m.underConstruction != null && own.call(m, 'underConstruction')) w.uint32(112).bool(m.underConstruction)
   if (m.locations != null && own.call(m, 'locations')) encodeLocatedBlocks(m.locations, w.uint32(122).fork(), depth + 1).ldelim()
+  if (m.flags != null && own.call(m, 'flags')) w.uint32(128).uint32(m.flags)
   return w
 }
 function decodeFileStatus(r, length, depth = 0) {
@@ -349,6 +351,172 @@ function decodeFileStatus(r, length, depth = 0) {
       case 13: m.storagePolicy = r.uint32(); break
       case 14: m.underConstruction = r.bool(); break
       case 15: m.locations = decodeLocatedBlocks(r, r.uint32(), depth + 1); break
+      case 16: m.flags = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function AclEntry() {
+}
+AclEntry.prototype.scope = 0
+AclEntry.prototype.type = 0
+AclEntry.prototype.name = ''
+AclEntry.prototype.permission = 0
+function encodeAclEntry(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.scope != null && own.call(m, 'scope')) w.uint32(8).int32(m.scope)
+  if (m.type != null && own.call(m, 'type')) w.uint32(16).int32(m.type)
+  if (m.name != null && own.call(m, 'name')) w.uint32(26).string(m.name)
+  if (m.permission != null && own.call(m, 'permission')) w.uint32(32).uint32(m.permission)
+  return w
+}
+function decodeAclEntry(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new AclEntry()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.scope = r.int32(); break
+      case 2: m.type = r.int32(); break
+      case 3: m.name = r.string(); break
+      case 4: m.permission = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function XAttr() {
+}
+XAttr.prototype.namespace = 0
+XAttr.prototype.name = ''
+XAttr.prototype.value = util.emptyArray
+function encodeXAttr(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.namespace != null && own.call(m, 'namespace')) w.uint32(8).int32(m.namespace)
+  if (m.name != null && own.call(m, 'name')) w.uint32(18).string(m.name)
+  if (m.value != null && own.call(m, 'value')) w.uint32(26).bytes(m.value)
+  return w
+}
+function decodeXAttr(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new XAttr()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.namespace = r.int32(); break
+      case 2: m.name = r.string(); break
+      case 3: m.value = r.bytes(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function StoragePolicy() {
+  this.types = []
+  this.creationFallbacks = []
+  this.replicationFallbacks = []
+}
+StoragePolicy.prototype.id = 0
+StoragePolicy.prototype.name = ''
+StoragePolicy.prototype.copyOnCreate = false
+function encodeStoragePolicy(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.id != null && own.call(m, 'id')) w.uint32(8).uint32(m.id)
+  if (m.name != null && own.call(m, 'name')) w.uint32(18).string(m.name)
+  if (m.types != null && m.types.length) {
+    w.uint32(26).fork()
+    for (let i = 0; i < m.types.length; i++) w.int32(m.types[i])
+    w.ldelim()
+  }
+  if (m.creationFallbacks != null && m.creationFallbacks.length) {
+    w.uint32(34).fork()
+    for (let i = 0; i < m.creationFallbacks.length; i++) w.int32(m.creationFallbacks[i])
+    w.ldelim()
+  }
+  if (m.replicationFallbacks != null && m.replicationFallbacks.length) {
+    w.uint32(42).fork()
+    for (let i = 0; i < m.replicationFallbacks.length; i++) w.int32(m.replicationFallbacks[i])
+    w.ldelim()
+  }
+  if (m.copyOnCreate != null && own.call(m, 'copyOnCreate')) w.uint32(48).bool(m.copyOnCreate)
+  return w
+}
+function decodeStoragePolicy(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new StoragePolicy()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.uint32(); break
+      case 2: m.name = r.string(); break
+      case 3:
+        if ((t & 7) === 2) m.types = packed(r, m.types, Reader.prototype.int32)
+        else m.types.push(r.int32())
+        break
+      case 4:
+        if ((t & 7) === 2) m.creationFallbacks = packed(r, m.creationFallbacks, Reader.prototype.int32)
+        else m.creationFallbacks.push(r.int32())
+        break
+      case 5:
+        if ((t & 7) === 2) m.replicationFallbacks = packed(r, m.replicationFallbacks, Reader.prototype.int32)
+        else m.replicationFallbacks.push(r.int32())
+        break
+      case 6: m.copyOnCreate = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function TypeQuota() {
+}
+TypeQuota.prototype.type = 0
+TypeQuota.prototype.quota = 0
+TypeQuota.prototype.consumed = 0
+function encodeTypeQuota(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.type != null && own.call(m, 'type')) w.uint32(8).int32(m.type)
+  if (m.quota != null && own.call(m, 'quota')) w.uint32(16).int64(m.quota)
+  if (m.consumed != null && own.call(m, 'consumed')) w.uint32(24).int64(m.consumed)
+  return w
+}
+function decodeTypeQuota(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TypeQuota()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.type = r.int32(); break
+      case 2: m.quota = read64(r, int64); break
+      case 3: m.consumed = read64(r, int64); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -629,7 +797,26 @@ Call.prototype.namespaceChecksum = null
 Call.prototype.beginBackup = null
 Call.prototype.readBackup = null
 Call.prototype.endBackup = null
-Object.defineProperty(Call.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]) })
+Call.prototype.setAcl = null
+Call.prototype.modifyAclEntries = null
+Call.prototype.removeAclEntries = null
+Call.prototype.removeDefaultAcl = null
+Call.prototype.removeAcl = null
+Call.prototype.setXAttr = null
+Call.prototype.removeXAttr = null
+Call.prototype.setStoragePolicy = null
+Call.prototype.unsetStoragePolicy = null
+Call.prototype.getAclStatus = null
+Call.prototype.getXAttrs = null
+Call.prototype.listXAttrs = null
+Call.prototype.getStoragePolicy = null
+Call.prototype.getStoragePolicies = null
+Call.prototype.getQuotaUsage = null
+Call.prototype.getLinkTarget = null
+Call.prototype.createSymlink = null
+Call.prototype.getEnclosingRoot = null
+Call.prototype.snapshot = null
+Object.defineProperty(Call.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup","setAcl","modifyAclEntries","removeAclEntries","removeDefaultAcl","removeAcl","setXAttr","removeXAttr","setStoragePolicy","unsetStoragePolicy","getAclStatus","getXAttrs","listXAttrs","getStoragePolicy","getStoragePolicies","getQuotaUsage","getLinkTarget","createSymlink","getEnclosingRoot","snapshot"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup","setAcl","modifyAclEntries","removeAclEntries","removeDefaultAcl","removeAcl","setXAttr","removeXAttr","setStoragePolicy","unsetStoragePolicy","getAclStatus","getXAttrs","listXAttrs","getStoragePolicy","getStoragePolicies","getQuotaUsage","getLinkTarget","createSymlink","getEnclosingRoot","snapshot"]) })
 function encodeCall(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.id != null && own.call(m, 'id')) w.uint32(8).uint32(m.id)
@@ -682,6 +869,25 @@ function encodeCall(m, w, depth = 0) {
   if (m.beginBackup != null && own.call(m, 'beginBackup')) encodeBeginBackupRequest(m.beginBackup, w.uint32(530).fork(), depth + 1).ldelim()
   if (m.readBackup != null && own.call(m, 'readBackup')) encodeReadBackupRequest(m.readBackup, w.uint32(538).fork(), depth + 1).ldelim()
   if (m.endBackup != null && own.call(m, 'endBackup')) encodeEndBackupRequest(m.endBackup, w.uint32(546).fork(), depth + 1).ldelim()
+  if (m.setAcl != null && own.call(m, 'setAcl')) encodeSetAclRequest(m.setAcl, w.uint32(642).fork(), depth + 1).ldelim()
+  if (m.modifyAclEntries != null && own.call(m, 'modifyAclEntries')) encodeModifyAclEntriesRequest(m.modifyAclEntries, w.uint32(650).fork(), depth + 1).ldelim()
+  if (m.removeAclEntries != null && own.call(m, 'removeAclEntries')) encodeRemoveAclEntriesRequest(m.removeAclEntries, w.uint32(658).fork(), depth + 1).ldelim()
+  if (m.removeDefaultAcl != null && own.call(m, 'removeDefaultAcl')) encodeRemoveDefaultAclRequest(m.removeDefaultAcl, w.uint32(666).fork(), depth + 1).ldelim()
+  if (m.removeAcl != null && own.call(m, 'removeAcl')) encodeRemoveAclRequest(m.removeAcl, w.uint32(674).fork(), depth + 1).ldelim()
+  if (m.setXAttr != null && own.call(m, 'setXAttr')) encodeSetXAttrRequest(m.setXAttr, w.uint32(682).fork(), depth + 1).ldelim()
+  if (m.removeXAttr != null && own.call(m, 'removeXAttr')) encodeRemoveXAttrRequest(m.removeXAttr, w.uint32(690).fork(), depth + 1).ldelim()
+  if (m.setStoragePolicy != null && own.call(m, 'setStoragePolicy')) encodeSetStoragePolicyRequest(m.setStoragePolicy, w.uint32(698).fork(), depth + 1).ldelim()
+  if (m.unsetStoragePolicy != null && own.call(m, 'unsetStoragePolicy')) encodeUnsetStoragePolicyRequest(m.unsetStoragePolicy, w.uint32(706).fork(), depth + 1).ldelim()
+  if (m.getAclStatus != null && own.call(m, 'getAclStatus')) encodeGetAclStatusRequest(m.getAclStatus, w.uint32(714).fork(), depth + 1).ldelim()
+  if (m.getXAttrs != null && own.call(m, 'getXAttrs')) encodeGetXAttrsRequest(m.getXAttrs, w.uint32(722).fork(), depth + 1).ldelim()
+  if (m.listXAttrs != null && own.call(m, 'listXAttrs')) encodeListXAttrsRequest(m.listXAttrs, w.uint32(730).fork(), depth + 1).ldelim()
+  if (m.getStoragePolicy != null && own.call(m, 'getStoragePolicy')) encodeGetStoragePolicyRequest(m.getStoragePolicy, w.uint32(738).fork(), depth + 1).ldelim()
+  if (m.getStoragePolicies != null && own.call(m, 'getStoragePolicies')) encodeGetStoragePoliciesRequest(m.getStoragePolicies, w.uint32(746).fork(), depth + 1).ldelim()
+  if (m.getQuotaUsage != null && own.call(m, 'getQuotaUsage')) encodeGetQuotaUsageRequest(m.getQuotaUsage, w.uint32(754).fork(), depth + 1).ldelim()
+  if (m.getLinkTarget != null && own.call(m, 'getLinkTarget')) encodeGetLinkTargetRequest(m.getLinkTarget, w.uint32(762).fork(), depth + 1).ldelim()
+  if (m.createSymlink != null && own.call(m, 'createSymlink')) encodeCreateSymlinkRequest(m.createSymlink, w.uint32(770).fork(), depth + 1).ldelim()
+  if (m.getEnclosingRoot != null && own.call(m, 'getEnclosingRoot')) encodeGetEnclosingRootRequest(m.getEnclosingRoot, w.uint32(778).fork(), depth + 1).ldelim()
+  if (m.snapshot != null && own.call(m, 'snapshot')) encodeSnapshotRequest(m.snapshot, w.uint32(786).fork(), depth + 1).ldelim()
   return w
 }
 function decodeCall(r, length, depth = 0) {
@@ -744,6 +950,25 @@ function decodeCall(r, length, depth = 0) {
       case 66: m.beginBackup = decodeBeginBackupRequest(r, r.uint32(), depth + 1); break
       case 67: m.readBackup = decodeReadBackupRequest(r, r.uint32(), depth + 1); break
       case 68: m.endBackup = decodeEndBackupRequest(r, r.uint32(), depth + 1); break
+      case 80: m.setAcl = decodeSetAclRequest(r, r.uint32(), depth + 1); break
+      case 81: m.modifyAclEntries = decodeModifyAclEntriesRequest(r, r.uint32(), depth + 1); break
+      case 82: m.removeAclEntries = decodeRemoveAclEntriesRequest(r, r.uint32(), depth + 1); break
+      case 83: m.removeDefaultAcl = decodeRemoveDefaultAclRequest(r, r.uint32(), depth + 1); break
+      case 84: m.removeAcl = decodeRemoveAclRequest(r, r.uint32(), depth + 1); break
+      case 85: m.setXAttr = decodeSetXAttrRequest(r, r.uint32(), depth + 1); break
+      case 86: m.removeXAttr = decodeRemoveXAttrRequest(r, r.uint32(), depth + 1); break
+      case 87: m.setStoragePolicy = decodeSetStoragePolicyRequest(r, r.uint32(), depth + 1); break
+      case 88: m.unsetStoragePolicy = decodeUnsetStoragePolicyRequest(r, r.uint32(), depth + 1); break
+      case 89: m.getAclStatus = decodeGetAclStatusRequest(r, r.uint32(), depth + 1); break
+      case 90: m.getXAttrs = decodeGetXAttrsRequest(r, r.uint32(), depth + 1); break
+      case 91: m.listXAttrs = decodeListXAttrsRequest(r, r.uint32(), depth + 1); break
+      case 92: m.getStoragePolicy = decodeGetStoragePolicyRequest(r, r.uint32(), depth + 1); break
+      case 93: m.getStoragePolicies = decodeGetStoragePoliciesRequest(r, r.uint32(), depth + 1); break
+      case 94: m.getQuotaUsage = decodeGetQuotaUsageRequest(r, r.uint32(), depth + 1); break
+      case 95: m.getLinkTarget = decodeGetLinkTargetRequest(r, r.uint32(), depth + 1); break
+      case 96: m.createSymlink = decodeCreateSymlinkRequest(r, r.uint32(), depth + 1); break
+      case 97: m.getEnclosingRoot = decodeGetEnclosingRootRequest(r, r.uint32(), depth + 1); break
+      case 98: m.snapshot = decodeSnapshotRequest(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -804,7 +1029,26 @@ Reply.prototype.namespaceChecksum = null
 Reply.prototype.beginBackup = null
 Reply.prototype.readBackup = null
 Reply.prototype.endBackup = null
-Object.defineProperty(Reply.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup"]) })
+Reply.prototype.setAcl = null
+Reply.prototype.modifyAclEntries = null
+Reply.prototype.removeAclEntries = null
+Reply.prototype.removeDefaultAcl = null
+Reply.prototype.removeAcl = null
+Reply.prototype.setXAttr = null
+Reply.prototype.removeXAttr = null
+Reply.prototype.setStoragePolicy = null
+Reply.prototype.unsetStoragePolicy = null
+Reply.prototype.getAclStatus = null
+Reply.prototype.getXAttrs = null
+Reply.prototype.listXAttrs = null
+Reply.prototype.getStoragePolicy = null
+Reply.prototype.getStoragePolicies = null
+Reply.prototype.getQuotaUsage = null
+Reply.prototype.getLinkTarget = null
+Reply.prototype.createSymlink = null
+Reply.prototype.getEnclosingRoot = null
+Reply.prototype.snapshot = null
+Object.defineProperty(Reply.prototype, 'op', { get: util.oneOfGetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup","setAcl","modifyAclEntries","removeAclEntries","removeDefaultAcl","removeAcl","setXAttr","removeXAttr","setStoragePolicy","unsetStoragePolicy","getAclStatus","getXAttrs","listXAttrs","getStoragePolicy","getStoragePolicies","getQuotaUsage","getLinkTarget","createSymlink","getEnclosingRoot","snapshot"]), set: util.oneOfSetter(["mkdirs","create","append","addBlock","abandonBlock","complete","fsync","updateBlockForPipeline","updatePipeline","additionalDatanode","renewLease","recoverLease","truncate","concat","rename","rename2","delete","setReplication","setPermission","setOwner","setTimes","setQuota","setSafeMode","reportBadBlocks","setNodeState","refreshNodes","setBalancerBandwidth","moveReplicas","replicateBlocks","getFileInfo","getListing","getBlockLocations","getContentSummary","getServerDefaults","getFsStats","getDatanodeReport","checkAccess","isFileClosed","getEdits","metasave","listOpenFiles","listCorruptFiles","getReplicas","getNodeBlocks","namespaceChecksum","beginBackup","readBackup","endBackup","setAcl","modifyAclEntries","removeAclEntries","removeDefaultAcl","removeAcl","setXAttr","removeXAttr","setStoragePolicy","unsetStoragePolicy","getAclStatus","getXAttrs","listXAttrs","getStoragePolicy","getStoragePolicies","getQuotaUsage","getLinkTarget","createSymlink","getEnclosingRoot","snapshot"]) })
 function encodeReply(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.id != null && own.call(m, 'id')) w.uint32(8).uint32(m.id)
@@ -857,6 +1101,25 @@ function encodeReply(m, w, depth = 0) {
   if (m.beginBackup != null && own.call(m, 'beginBackup')) encodeBackupReply(m.beginBackup, w.uint32(530).fork(), depth + 1).ldelim()
   if (m.readBackup != null && own.call(m, 'readBackup')) encodeBackupPartReply(m.readBackup, w.uint32(538).fork(), depth + 1).ldelim()
   if (m.endBackup != null && own.call(m, 'endBackup')) encodeEmptyReply(m.endBackup, w.uint32(546).fork(), depth + 1).ldelim()
+  if (m.setAcl != null && own.call(m, 'setAcl')) encodeEmptyReply(m.setAcl, w.uint32(642).fork(), depth + 1).ldelim()
+  if (m.modifyAclEntries != null && own.call(m, 'modifyAclEntries')) encodeEmptyReply(m.modifyAclEntries, w.uint32(650).fork(), depth + 1).ldelim()
+  if (m.removeAclEntries != null && own.call(m, 'removeAclEntries')) encodeEmptyReply(m.removeAclEntries, w.uint32(658).fork(), depth + 1).ldelim()
+  if (m.removeDefaultAcl != null && own.call(m, 'removeDefaultAcl')) encodeEmptyReply(m.removeDefaultAcl, w.uint32(666).fork(), depth + 1).ldelim()
+  if (m.removeAcl != null && own.call(m, 'removeAcl')) encodeEmptyReply(m.removeAcl, w.uint32(674).fork(), depth + 1).ldelim()
+  if (m.setXAttr != null && own.call(m, 'setXAttr')) encodeEmptyReply(m.setXAttr, w.uint32(682).fork(), depth + 1).ldelim()
+  if (m.removeXAttr != null && own.call(m, 'removeXAttr')) encodeEmptyReply(m.removeXAttr, w.uint32(690).fork(), depth + 1).ldelim()
+  if (m.setStoragePolicy != null && own.call(m, 'setStoragePolicy')) encodeEmptyReply(m.setStoragePolicy, w.uint32(698).fork(), depth + 1).ldelim()
+  if (m.unsetStoragePolicy != null && own.call(m, 'unsetStoragePolicy')) encodeEmptyReply(m.unsetStoragePolicy, w.uint32(706).fork(), depth + 1).ldelim()
+  if (m.getAclStatus != null && own.call(m, 'getAclStatus')) encodeAclStatusReply(m.getAclStatus, w.uint32(714).fork(), depth + 1).ldelim()
+  if (m.getXAttrs != null && own.call(m, 'getXAttrs')) encodeXAttrsReply(m.getXAttrs, w.uint32(722).fork(), depth + 1).ldelim()
+  if (m.listXAttrs != null && own.call(m, 'listXAttrs')) encodeXAttrsReply(m.listXAttrs, w.uint32(730).fork(), depth + 1).ldelim()
+  if (m.getStoragePolicy != null && own.call(m, 'getStoragePolicy')) encodeStoragePolicyReply(m.getStoragePolicy, w.uint32(738).fork(), depth + 1).ldelim()
+  if (m.getStoragePolicies != null && own.call(m, 'getStoragePolicies')) encodeStoragePoliciesReply(m.getStoragePolicies, w.uint32(746).fork(), depth + 1).ldelim()
+  if (m.getQuotaUsage != null && own.call(m, 'getQuotaUsage')) encodeQuotaUsageReply(m.getQuotaUsage, w.uint32(754).fork(), depth + 1).ldelim()
+  if (m.getLinkTarget != null && own.call(m, 'getLinkTarget')) encodePathReply(m.getLinkTarget, w.uint32(762).fork(), depth + 1).ldelim()
+  if (m.createSymlink != null && own.call(m, 'createSymlink')) encodeEmptyReply(m.createSymlink, w.uint32(770).fork(), depth + 1).ldelim()
+  if (m.getEnclosingRoot != null && own.call(m, 'getEnclosingRoot')) encodePathReply(m.getEnclosingRoot, w.uint32(778).fork(), depth + 1).ldelim()
+  if (m.snapshot != null && own.call(m, 'snapshot')) encodeEmptyReply(m.snapshot, w.uint32(786).fork(), depth + 1).ldelim()
   return w
 }
 function decodeReply(r, length, depth = 0) {
@@ -919,6 +1182,25 @@ function decodeReply(r, length, depth = 0) {
       case 66: m.beginBackup = decodeBackupReply(r, r.uint32(), depth + 1); break
       case 67: m.readBackup = decodeBackupPartReply(r, r.uint32(), depth + 1); break
       case 68: m.endBackup = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 80: m.setAcl = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 81: m.modifyAclEntries = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 82: m.removeAclEntries = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 83: m.removeDefaultAcl = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 84: m.removeAcl = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 85: m.setXAttr = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 86: m.removeXAttr = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 87: m.setStoragePolicy = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 88: m.unsetStoragePolicy = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 89: m.getAclStatus = decodeAclStatusReply(r, r.uint32(), depth + 1); break
+      case 90: m.getXAttrs = decodeXAttrsReply(r, r.uint32(), depth + 1); break
+      case 91: m.listXAttrs = decodeXAttrsReply(r, r.uint32(), depth + 1); break
+      case 92: m.getStoragePolicy = decodeStoragePolicyReply(r, r.uint32(), depth + 1); break
+      case 93: m.getStoragePolicies = decodeStoragePoliciesReply(r, r.uint32(), depth + 1); break
+      case 94: m.getQuotaUsage = decodeQuotaUsageReply(r, r.uint32(), depth + 1); break
+      case 95: m.getLinkTarget = decodePathReply(r, r.uint32(), depth + 1); break
+      case 96: m.createSymlink = decodeEmptyReply(r, r.uint32(), depth + 1); break
+      case 97: m.getEnclosingRoot = decodePathReply(r, r.uint32(), depth + 1); break
+      case 98: m.snapshot = decodeEmptyReply(r, r.uint32(), depth + 1); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -983,11 +1265,15 @@ function MkdirsRequest() {
 MkdirsRequest.prototype.path = ''
 MkdirsRequest.prototype.permission = 0
 MkdirsRequest.prototype.createParent = false
+MkdirsRequest.prototype.hasUnmasked = false
+MkdirsRequest.prototype.unmasked = 0
 function encodeMkdirsRequest(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
   if (m.permission != null && own.call(m, 'permission')) w.uint32(16).uint32(m.permission)
   if (m.createParent != null && own.call(m, 'createParent')) w.uint32(24).bool(m.createParent)
+  if (m.hasUnmasked != null && own.call(m, 'hasUnmasked')) w.uint32(32).bool(m.hasUnmasked)
+  if (m.unmasked != null && own.call(m, 'unmasked')) w.uint32(40).uint32(m.unmasked)
   return w
 }
 function decodeMkdirsRequest(r, length, depth = 0) {
@@ -1003,6 +1289,8 @@ function decodeMkdirsRequest(r, length, depth = 0) {
       case 1: m.path = r.string(); break
       case 2: m.permission = r.uint32(); break
       case 3: m.createParent = r.bool(); break
+      case 4: m.hasUnmasked = r.bool(); break
+      case 5: m.unmasked = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1020,6 +1308,9 @@ CreateRequest.prototype.overwrite = false
 CreateRequest.prototype.createParent = false
 CreateRequest.prototype.replication = 0
 CreateRequest.prototype.blockSize = 0
+CreateRequest.prototype.storagePolicy = ''
+CreateRequest.prototype.hasUnmasked = false
+CreateRequest.prototype.unmasked = 0
 function encodeCreateRequest(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
@@ -1029,6 +1320,9 @@ function encodeCreateRequest(m, w, depth = 0) {
   if (m.createParent != null && own.call(m, 'createParent')) w.uint32(40).bool(m.createParent)
   if (m.replication != null && own.call(m, 'replication')) w.uint32(48).uint32(m.replication)
   if (m.blockSize != null && own.call(m, 'blockSize')) w.uint32(56).int64(m.blockSize)
+  if (m.storagePolicy != null && own.call(m, 'storagePolicy')) w.uint32(66).string(m.storagePolicy)
+  if (m.hasUnmasked != null && own.call(m, 'hasUnmasked')) w.uint32(72).bool(m.hasUnmasked)
+  if (m.unmasked != null && own.call(m, 'unmasked')) w.uint32(80).uint32(m.unmasked)
   return w
 }
 function decodeCreateRequest(r, length, depth = 0) {
@@ -1048,6 +1342,9 @@ function decodeCreateRequest(r, length, depth = 0) {
       case 5: m.createParent = r.bool(); break
       case 6: m.replication = r.uint32(); break
       case 7: m.blockSize = read64(r, int64); break
+      case 8: m.storagePolicy = r.string(); break
+      case 9: m.hasUnmasked = r.bool(); break
+      case 10: m.unmasked = r.uint32(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -1807,11 +2104,13 @@ function SetQuotaRequest() {
 SetQuotaRequest.prototype.path = ''
 SetQuotaRequest.prototype.names = 0
 SetQuotaRequest.prototype.space = 0
+SetQuotaRequest.prototype.type = 0
 function encodeSetQuotaRequest(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
   if (m.names != null && own.call(m, 'names')) w.uint32(16).int64(m.names)
   if (m.space != null && own.call(m, 'space')) w.uint32(24).int64(m.space)
+  if (m.type != null && own.call(m, 'type')) w.uint32(32).int32(m.type)
   return w
 }
 function decodeSetQuotaRequest(r, length, depth = 0) {
@@ -1827,6 +2126,349 @@ function decodeSetQuotaRequest(r, length, depth = 0) {
       case 1: m.path = r.string(); break
       case 2: m.names = read64(r, int64); break
       case 3: m.space = read64(r, int64); break
+      case 4: m.type = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SetAclRequest() {
+  this.entries = []
+}
+SetAclRequest.prototype.path = ''
+function encodeSetAclRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeAclEntry(m.entries[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeSetAclRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SetAclRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.entries.push(decodeAclEntry(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ModifyAclEntriesRequest() {
+  this.entries = []
+}
+ModifyAclEntriesRequest.prototype.path = ''
+function encodeModifyAclEntriesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeAclEntry(m.entries[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeModifyAclEntriesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ModifyAclEntriesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.entries.push(decodeAclEntry(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function RemoveAclEntriesRequest() {
+  this.entries = []
+}
+RemoveAclEntriesRequest.prototype.path = ''
+function encodeRemoveAclEntriesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeAclEntry(m.entries[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeRemoveAclEntriesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RemoveAclEntriesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.entries.push(decodeAclEntry(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function RemoveDefaultAclRequest() {
+}
+RemoveDefaultAclRequest.prototype.path = ''
+function encodeRemoveDefaultAclRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeRemoveDefaultAclRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RemoveDefaultAclRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function RemoveAclRequest() {
+}
+RemoveAclRequest.prototype.path = ''
+function encodeRemoveAclRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeRemoveAclRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RemoveAclRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SetXAttrRequest() {
+}
+SetXAttrRequest.prototype.path = ''
+SetXAttrRequest.prototype.xattr = null
+SetXAttrRequest.prototype.flag = 0
+function encodeSetXAttrRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.xattr != null && own.call(m, 'xattr')) encodeXAttr(m.xattr, w.uint32(18).fork(), depth + 1).ldelim()
+  if (m.flag != null && own.call(m, 'flag')) w.uint32(24).uint32(m.flag)
+  return w
+}
+function decodeSetXAttrRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SetXAttrRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.xattr = decodeXAttr(r, r.uint32(), depth + 1); break
+      case 3: m.flag = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function RemoveXAttrRequest() {
+}
+RemoveXAttrRequest.prototype.path = ''
+RemoveXAttrRequest.prototype.xattr = null
+function encodeRemoveXAttrRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.xattr != null && own.call(m, 'xattr')) encodeXAttr(m.xattr, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeRemoveXAttrRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RemoveXAttrRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.xattr = decodeXAttr(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SetStoragePolicyRequest() {
+}
+SetStoragePolicyRequest.prototype.path = ''
+SetStoragePolicyRequest.prototype.policy = ''
+function encodeSetStoragePolicyRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.policy != null && own.call(m, 'policy')) w.uint32(18).string(m.policy)
+  return w
+}
+function decodeSetStoragePolicyRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SetStoragePolicyRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.policy = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function UnsetStoragePolicyRequest() {
+}
+UnsetStoragePolicyRequest.prototype.path = ''
+function encodeUnsetStoragePolicyRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeUnsetStoragePolicyRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new UnsetStoragePolicyRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function CreateSymlinkRequest() {
+}
+CreateSymlinkRequest.prototype.target = ''
+CreateSymlinkRequest.prototype.link = ''
+CreateSymlinkRequest.prototype.permission = 0
+CreateSymlinkRequest.prototype.createParent = false
+function encodeCreateSymlinkRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.target != null && own.call(m, 'target')) w.uint32(10).string(m.target)
+  if (m.link != null && own.call(m, 'link')) w.uint32(18).string(m.link)
+  if (m.permission != null && own.call(m, 'permission')) w.uint32(24).uint32(m.permission)
+  if (m.createParent != null && own.call(m, 'createParent')) w.uint32(32).bool(m.createParent)
+  return w
+}
+function decodeCreateSymlinkRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CreateSymlinkRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.target = r.string(); break
+      case 2: m.link = r.string(); break
+      case 3: m.permission = r.uint32(); break
+      case 4: m.createParent = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function SnapshotRequest() {
+}
+SnapshotRequest.prototype.operation = 0
+SnapshotRequest.prototype.path = ''
+SnapshotRequest.prototype.name = ''
+SnapshotRequest.prototype.other = ''
+function encodeSnapshotRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.operation != null && own.call(m, 'operation')) w.uint32(8).int32(m.operation)
+  if (m.path != null && own.call(m, 'path')) w.uint32(18).string(m.path)
+  if (m.name != null && own.call(m, 'name')) w.uint32(26).string(m.name)
+  if (m.other != null && own.call(m, 'other')) w.uint32(34).string(m.other)
+  return w
+}
+function decodeSnapshotRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SnapshotRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.operation = r.int32(); break
+      case 2: m.path = r.string(); break
+      case 3: m.name = r.string(); break
+      case 4: m.other = r.string(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -2532,6 +3174,7 @@ function decodeGetContentSummaryRequest(r, length, depth = 0) {
 }
 
 function ContentSummaryReply() {
+  this.types = []
 }
 ContentSummaryReply.prototype.length = 0
 ContentSummaryReply.prototype.files = 0
@@ -2539,6 +3182,7 @@ ContentSummaryReply.prototype.directories = 0
 ContentSummaryReply.prototype.spaceConsumed = 0
 ContentSummaryReply.prototype.quota = 0
 ContentSummaryReply.prototype.spaceQuota = 0
+ContentSummaryReply.prototype.erasureCodingPolicy = ''
 function encodeContentSummaryReply(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.length != null && own.call(m, 'length')) w.uint32(8).int64(m.length)
@@ -2547,6 +3191,10 @@ function encodeContentSummaryReply(m, w, depth = 0) {
   if (m.spaceConsumed != null && own.call(m, 'spaceConsumed')) w.uint32(32).int64(m.spaceConsumed)
   if (m.quota != null && own.call(m, 'quota')) w.uint32(40).int64(m.quota)
   if (m.spaceQuota != null && own.call(m, 'spaceQuota')) w.uint32(48).int64(m.spaceQuota)
+  if (m.types != null && m.types.length) {
+    for (let i = 0; i < m.types.length; i++) encodeTypeQuota(m.types[i], w.uint32(58).fork(), depth + 1).ldelim()
+  }
+  if (m.erasureCodingPolicy != null && own.call(m, 'erasureCodingPolicy')) w.uint32(66).string(m.erasureCodingPolicy)
   return w
 }
 function decodeContentSummaryReply(r, length, depth = 0) {
@@ -2565,6 +3213,420 @@ function decodeContentSummaryReply(r, length, depth = 0) {
       case 4: m.spaceConsumed = read64(r, int64); break
       case 5: m.quota = read64(r, int64); break
       case 6: m.spaceQuota = read64(r, int64); break
+      case 7: m.types.push(decodeTypeQuota(r, r.uint32(), depth + 1)); break
+      case 8: m.erasureCodingPolicy = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetQuotaUsageRequest() {
+}
+GetQuotaUsageRequest.prototype.path = ''
+function encodeGetQuotaUsageRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeGetQuotaUsageRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetQuotaUsageRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function QuotaUsageReply() {
+  this.types = []
+}
+QuotaUsageReply.prototype.fileAndDirectoryCount = 0
+QuotaUsageReply.prototype.quota = 0
+QuotaUsageReply.prototype.spaceConsumed = 0
+QuotaUsageReply.prototype.spaceQuota = 0
+function encodeQuotaUsageReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.fileAndDirectoryCount != null && own.call(m, 'fileAndDirectoryCount')) w.uint32(8).int64(m.fileAndDirectoryCount)
+  if (m.quota != null && own.call(m, 'quota')) w.uint32(16).int64(m.quota)
+  if (m.spaceConsumed != null && own.call(m, 'spaceConsumed')) w.uint32(24).int64(m.spaceConsumed)
+  if (m.spaceQuota != null && own.call(m, 'spaceQuota')) w.uint32(32).int64(m.spaceQuota)
+  if (m.types != null && m.types.length) {
+    for (let i = 0; i < m.types.length; i++) encodeTypeQuota(m.types[i], w.uint32(42).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeQuotaUsageReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new QuotaUsageReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.fileAndDirectoryCount = read64(r, int64); break
+      case 2: m.quota = read64(r, int64); break
+      case 3: m.spaceConsumed = read64(r, int64); break
+      case 4: m.spaceQuota = read64(r, int64); break
+      case 5: m.types.push(decodeTypeQuota(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetAclStatusRequest() {
+}
+GetAclStatusRequest.prototype.path = ''
+function encodeGetAclStatusRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeGetAclStatusRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetAclStatusRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function AclStatusReply() {
+  this.entries = []
+}
+AclStatusReply.prototype.owner = ''
+AclStatusReply.prototype.group = ''
+AclStatusReply.prototype.sticky = false
+AclStatusReply.prototype.permission = 0
+function encodeAclStatusReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.owner != null && own.call(m, 'owner')) w.uint32(10).string(m.owner)
+  if (m.group != null && own.call(m, 'group')) w.uint32(18).string(m.group)
+  if (m.sticky != null && own.call(m, 'sticky')) w.uint32(24).bool(m.sticky)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeAclEntry(m.entries[i], w.uint32(34).fork(), depth + 1).ldelim()
+  }
+  if (m.permission != null && own.call(m, 'permission')) w.uint32(40).uint32(m.permission)
+  return w
+}
+function decodeAclStatusReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new AclStatusReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.owner = r.string(); break
+      case 2: m.group = r.string(); break
+      case 3: m.sticky = r.bool(); break
+      case 4: m.entries.push(decodeAclEntry(r, r.uint32(), depth + 1)); break
+      case 5: m.permission = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetXAttrsRequest() {
+  this.xattrs = []
+}
+GetXAttrsRequest.prototype.path = ''
+function encodeGetXAttrsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  if (m.xattrs != null && m.xattrs.length) {
+    for (let i = 0; i < m.xattrs.length; i++) encodeXAttr(m.xattrs[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeGetXAttrsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetXAttrsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.xattrs.push(decodeXAttr(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ListXAttrsRequest() {
+}
+ListXAttrsRequest.prototype.path = ''
+function encodeListXAttrsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeListXAttrsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ListXAttrsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function XAttrsReply() {
+  this.xattrs = []
+}
+function encodeXAttrsReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.xattrs != null && m.xattrs.length) {
+    for (let i = 0; i < m.xattrs.length; i++) encodeXAttr(m.xattrs[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeXAttrsReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new XAttrsReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.xattrs.push(decodeXAttr(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetStoragePolicyRequest() {
+}
+GetStoragePolicyRequest.prototype.path = ''
+function encodeGetStoragePolicyRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeGetStoragePolicyRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetStoragePolicyRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function StoragePolicyReply() {
+}
+StoragePolicyReply.prototype.policy = null
+function encodeStoragePolicyReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.policy != null && own.call(m, 'policy')) encodeStoragePolicy(m.policy, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeStoragePolicyReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new StoragePolicyReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.policy = decodeStoragePolicy(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetStoragePoliciesRequest() {
+}
+function encodeGetStoragePoliciesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeGetStoragePoliciesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetStoragePoliciesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function StoragePoliciesReply() {
+  this.policies = []
+}
+function encodeStoragePoliciesReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.policies != null && m.policies.length) {
+    for (let i = 0; i < m.policies.length; i++) encodeStoragePolicy(m.policies[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeStoragePoliciesReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new StoragePoliciesReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.policies.push(decodeStoragePolicy(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetLinkTargetRequest() {
+}
+GetLinkTargetRequest.prototype.path = ''
+function encodeGetLinkTargetRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeGetLinkTargetRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetLinkTargetRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GetEnclosingRootRequest() {
+}
+GetEnclosingRootRequest.prototype.path = ''
+function encodeGetEnclosingRootRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeGetEnclosingRootRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GetEnclosingRootRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function PathReply() {
+}
+PathReply.prototype.path = ''
+function encodePathReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodePathReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new PathReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
       default: r.skipType(t & 7, depth)
     }
   }
@@ -5454,6 +6516,10 @@ export const types = {
   LocatedBlock: { encode: encodeLocatedBlock, decode: decodeLocatedBlock },
   LocatedBlocks: { encode: encodeLocatedBlocks, decode: decodeLocatedBlocks },
   FileStatus: { encode: encodeFileStatus, decode: decodeFileStatus },
+  AclEntry: { encode: encodeAclEntry, decode: decodeAclEntry },
+  XAttr: { encode: encodeXAttr, decode: decodeXAttr },
+  StoragePolicy: { encode: encodeStoragePolicy, decode: decodeStoragePolicy },
+  TypeQuota: { encode: encodeTypeQuota, decode: decodeTypeQuota },
   StorageReport: { encode: encodeStorageReport, decode: decodeStorageReport },
   WireError: { encode: encodeWireError, decode: decodeWireError },
   CallBatch: { encode: encodeCallBatch, decode: decodeCallBatch },
@@ -5489,6 +6555,17 @@ export const types = {
   SetOwnerRequest: { encode: encodeSetOwnerRequest, decode: decodeSetOwnerRequest },
   SetTimesRequest: { encode: encodeSetTimesRequest, decode: decodeSetTimesRequest },
   SetQuotaRequest: { encode: encodeSetQuotaRequest, decode: decodeSetQuotaRequest },
+  SetAclRequest: { encode: encodeSetAclRequest, decode: decodeSetAclRequest },
+  ModifyAclEntriesRequest: { encode: encodeModifyAclEntriesRequest, decode: decodeModifyAclEntriesRequest },
+  RemoveAclEntriesRequest: { encode: encodeRemoveAclEntriesRequest, decode: decodeRemoveAclEntriesRequest },
+  RemoveDefaultAclRequest: { encode: encodeRemoveDefaultAclRequest, decode: decodeRemoveDefaultAclRequest },
+  RemoveAclRequest: { encode: encodeRemoveAclRequest, decode: decodeRemoveAclRequest },
+  SetXAttrRequest: { encode: encodeSetXAttrRequest, decode: decodeSetXAttrRequest },
+  RemoveXAttrRequest: { encode: encodeRemoveXAttrRequest, decode: decodeRemoveXAttrRequest },
+  SetStoragePolicyRequest: { encode: encodeSetStoragePolicyRequest, decode: decodeSetStoragePolicyRequest },
+  UnsetStoragePolicyRequest: { encode: encodeUnsetStoragePolicyRequest, decode: decodeUnsetStoragePolicyRequest },
+  CreateSymlinkRequest: { encode: encodeCreateSymlinkRequest, decode: decodeCreateSymlinkRequest },
+  SnapshotRequest: { encode: encodeSnapshotRequest, decode: decodeSnapshotRequest },
   SetSafeModeRequest: { encode: encodeSetSafeModeRequest, decode: decodeSetSafeModeRequest },
   SafeModeReply: { encode: encodeSafeModeReply, decode: decodeSafeModeReply },
   BadBlock: { encode: encodeBadBlock, decode: decodeBadBlock },
@@ -5508,6 +6585,20 @@ export const types = {
   LocatedBlocksReply: { encode: encodeLocatedBlocksReply, decode: decodeLocatedBlocksReply },
   GetContentSummaryRequest: { encode: encodeGetContentSummaryRequest, decode: decodeGetContentSummaryRequest },
   ContentSummaryReply: { encode: encodeContentSummaryReply, decode: decodeContentSummaryReply },
+  GetQuotaUsageRequest: { encode: encodeGetQuotaUsageRequest, decode: decodeGetQuotaUsageRequest },
+  QuotaUsageReply: { encode: encodeQuotaUsageReply, decode: decodeQuotaUsageReply },
+  GetAclStatusRequest: { encode: encodeGetAclStatusRequest, decode: decodeGetAclStatusRequest },
+  AclStatusReply: { encode: encodeAclStatusReply, decode: decodeAclStatusReply },
+  GetXAttrsRequest: { encode: encodeGetXAttrsRequest, decode: decodeGetXAttrsRequest },
+  ListXAttrsRequest: { encode: encodeListXAttrsRequest, decode: decodeListXAttrsRequest },
+  XAttrsReply: { encode: encodeXAttrsReply, decode: decodeXAttrsReply },
+  GetStoragePolicyRequest: { encode: encodeGetStoragePolicyRequest, decode: decodeGetStoragePolicyRequest },
+  StoragePolicyReply: { encode: encodeStoragePolicyReply, decode: decodeStoragePolicyReply },
+  GetStoragePoliciesRequest: { encode: encodeGetStoragePoliciesRequest, decode: decodeGetStoragePoliciesRequest },
+  StoragePoliciesReply: { encode: encodeStoragePoliciesReply, decode: decodeStoragePoliciesReply },
+  GetLinkTargetRequest: { encode: encodeGetLinkTargetRequest, decode: decodeGetLinkTargetRequest },
+  GetEnclosingRootRequest: { encode: encodeGetEnclosingRootRequest, decode: decodeGetEnclosingRootRequest },
+  PathReply: { encode: encodePathReply, decode: decodePathReply },
   GetServerDefaultsRequest: { encode: encodeGetServerDefaultsRequest, decode: decodeGetServerDefaultsRequest },
   ServerDefaultsReply: { encode: encodeServerDefaultsReply, decode: decodeServerDefaultsReply },
   GetFsStatsRequest: { encode: encodeGetFsStatsRequest, decode: decodeGetFsStatsRequest },
@@ -5646,6 +6737,25 @@ export const fields = {
     beginBackup: { id: 66, type: 'BackupReply', op: true },
     readBackup: { id: 67, type: 'BackupPartReply', op: true },
     endBackup: { id: 68, type: 'EmptyReply', op: true },
+    setAcl: { id: 80, type: 'EmptyReply', op: true },
+    modifyAclEntries: { id: 81, type: 'EmptyReply', op: true },
+    removeAclEntries: { id: 82, type: 'EmptyReply', op: true },
+    removeDefaultAcl: { id: 83, type: 'EmptyReply', op: true },
+    removeAcl: { id: 84, type: 'EmptyReply', op: true },
+    setXAttr: { id: 85, type: 'EmptyReply', op: true },
+    removeXAttr: { id: 86, type: 'EmptyReply', op: true },
+    setStoragePolicy: { id: 87, type: 'EmptyReply', op: true },
+    unsetStoragePolicy: { id: 88, type: 'EmptyReply', op: true },
+    getAclStatus: { id: 89, type: 'AclStatusReply', op: true },
+    getXAttrs: { id: 90, type: 'XAttrsReply', op: true },
+    listXAttrs: { id: 91, type: 'XAttrsReply', op: true },
+    getStoragePolicy: { id: 92, type: 'StoragePolicyReply', op: true },
+    getStoragePolicies: { id: 93, type: 'StoragePoliciesReply', op: true },
+    getQuotaUsage: { id: 94, type: 'QuotaUsageReply', op: true },
+    getLinkTarget: { id: 95, type: 'PathReply', op: true },
+    createSymlink: { id: 96, type: 'EmptyReply', op: true },
+    getEnclosingRoot: { id: 97, type: 'PathReply', op: true },
+    snapshot: { id: 98, type: 'EmptyReply', op: true },
   },
 }
 

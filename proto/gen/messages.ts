@@ -30,6 +30,8 @@ export const StorageType = {
   STORAGE_SSD: 2,
   STORAGE_ARCHIVE: 3,
   STORAGE_RAM_DISK: 4,
+  STORAGE_PROVIDED: 5,
+  STORAGE_NVDIMM: 6,
 } as const
 export type StorageType = (typeof StorageType)[keyof typeof StorageType]
 
@@ -115,11 +117,73 @@ export interface FileStatus {
   fileId: number
   /** entries of a directory; 0 for files */
   children: number
-  /** 0 = unset */
+  /** id of the policy in force, its own or inherited; 0 = unset */
   storagePolicy: number
   underConstruction: boolean
   /** only where asked for, only for files */
   locations: LocatedBlocks | null
+  /** bit 1: has an ACL, and the group bits of `permission` are its mask */
+  flags: number
+}
+
+/** One entry of an ACL. Numbers of scopes, types and permission bits are those of Hadoop's AclEntryProto. */
+export interface AclEntry {
+  scope: AclScope
+  type: AclEntryType
+  /** of the user or group; empty for the owner, the owning group, mask and other */
+  name: string
+  /** r=4 w=2 x=1; not looked at where entries are removed */
+  permission: number
+}
+
+export const AclScope = {
+  ACL_ACCESS: 0,
+  ACL_DEFAULT: 1,
+} as const
+export type AclScope = (typeof AclScope)[keyof typeof AclScope]
+
+export const AclEntryType = {
+  ACL_USER: 0,
+  ACL_GROUP: 1,
+  ACL_MASK: 2,
+  ACL_OTHER: 3,
+} as const
+export type AclEntryType = (typeof AclEntryType)[keyof typeof AclEntryType]
+
+/** An extended attribute. Numbers of the namespaces are those of Hadoop's XAttrProto. */
+export interface XAttr {
+  namespace: XAttrNamespace
+  /** without the namespace */
+  name: string
+  value: Uint8Array
+}
+
+export const XAttrNamespace = {
+  XATTR_USER: 0,
+  XATTR_TRUSTED: 1,
+  XATTR_SECURITY: 2,
+  XATTR_SYSTEM: 3,
+  XATTR_RAW: 4,
+} as const
+export type XAttrNamespace = (typeof XAttrNamespace)[keyof typeof XAttrNamespace]
+
+/** Where replicas of a file should lie. Quarry keeps and reports it; see docs/architecture.md for what placement makes of it. */
+export interface StoragePolicy {
+  id: number
+  name: string
+  types: StorageType[]
+  creationFallbacks: StorageType[]
+  replicationFallbacks: StorageType[]
+  /** files keep the policy of the directory that they were created in */
+  copyOnCreate: boolean
+}
+
+/** Quota of a directory for one type of storage. */
+export interface TypeQuota {
+  type: StorageType
+  /** bytes of all replicas; -1 = none */
+  quota: number
+  consumed: number
 }
 
 /** Storage directory of a datanode as it reports it. */
@@ -178,7 +242,7 @@ export interface Welcome {
 }
 
 export interface Call {
-  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup'
+  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup' | 'setAcl' | 'modifyAclEntries' | 'removeAclEntries' | 'removeDefaultAcl' | 'removeAcl' | 'setXAttr' | 'removeXAttr' | 'setStoragePolicy' | 'unsetStoragePolicy' | 'getAclStatus' | 'getXAttrs' | 'listXAttrs' | 'getStoragePolicy' | 'getStoragePolicies' | 'getQuotaUsage' | 'getLinkTarget' | 'createSymlink' | 'getEnclosingRoot' | 'snapshot'
   /** unique per client_id; a retry repeats it */
   id: number
   retryCount: number
@@ -230,10 +294,29 @@ export interface Call {
   beginBackup: BeginBackupRequest | null
   readBackup: ReadBackupRequest | null
   endBackup: EndBackupRequest | null
+  setAcl: SetAclRequest | null
+  modifyAclEntries: ModifyAclEntriesRequest | null
+  removeAclEntries: RemoveAclEntriesRequest | null
+  removeDefaultAcl: RemoveDefaultAclRequest | null
+  removeAcl: RemoveAclRequest | null
+  setXAttr: SetXAttrRequest | null
+  removeXAttr: RemoveXAttrRequest | null
+  setStoragePolicy: SetStoragePolicyRequest | null
+  unsetStoragePolicy: UnsetStoragePolicyRequest | null
+  getAclStatus: GetAclStatusRequest | null
+  getXAttrs: GetXAttrsRequest | null
+  listXAttrs: ListXAttrsRequest | null
+  getStoragePolicy: GetStoragePolicyRequest | null
+  getStoragePolicies: GetStoragePoliciesRequest | null
+  getQuotaUsage: GetQuotaUsageRequest | null
+  getLinkTarget: GetLinkTargetRequest | null
+  createSymlink: CreateSymlinkRequest | null
+  getEnclosingRoot: GetEnclosingRootRequest | null
+  snapshot: SnapshotRequest | null
 }
 
 export interface Reply {
-  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup'
+  readonly op?: 'mkdirs' | 'create' | 'append' | 'addBlock' | 'abandonBlock' | 'complete' | 'fsync' | 'updateBlockForPipeline' | 'updatePipeline' | 'additionalDatanode' | 'renewLease' | 'recoverLease' | 'truncate' | 'concat' | 'rename' | 'rename2' | 'delete' | 'setReplication' | 'setPermission' | 'setOwner' | 'setTimes' | 'setQuota' | 'setSafeMode' | 'reportBadBlocks' | 'setNodeState' | 'refreshNodes' | 'setBalancerBandwidth' | 'moveReplicas' | 'replicateBlocks' | 'getFileInfo' | 'getListing' | 'getBlockLocations' | 'getContentSummary' | 'getServerDefaults' | 'getFsStats' | 'getDatanodeReport' | 'checkAccess' | 'isFileClosed' | 'getEdits' | 'metasave' | 'listOpenFiles' | 'listCorruptFiles' | 'getReplicas' | 'getNodeBlocks' | 'namespaceChecksum' | 'beginBackup' | 'readBackup' | 'endBackup' | 'setAcl' | 'modifyAclEntries' | 'removeAclEntries' | 'removeDefaultAcl' | 'removeAcl' | 'setXAttr' | 'removeXAttr' | 'setStoragePolicy' | 'unsetStoragePolicy' | 'getAclStatus' | 'getXAttrs' | 'listXAttrs' | 'getStoragePolicy' | 'getStoragePolicies' | 'getQuotaUsage' | 'getLinkTarget' | 'createSymlink' | 'getEnclosingRoot' | 'snapshot'
   id: number
   /** set: the call failed, no result */
   error: WireError | null
@@ -285,6 +368,25 @@ export interface Reply {
   beginBackup: BackupReply | null
   readBackup: BackupPartReply | null
   endBackup: EmptyReply | null
+  setAcl: EmptyReply | null
+  modifyAclEntries: EmptyReply | null
+  removeAclEntries: EmptyReply | null
+  removeDefaultAcl: EmptyReply | null
+  removeAcl: EmptyReply | null
+  setXAttr: EmptyReply | null
+  removeXAttr: EmptyReply | null
+  setStoragePolicy: EmptyReply | null
+  unsetStoragePolicy: EmptyReply | null
+  getAclStatus: AclStatusReply | null
+  getXAttrs: XAttrsReply | null
+  listXAttrs: XAttrsReply | null
+  getStoragePolicy: StoragePolicyReply | null
+  getStoragePolicies: StoragePoliciesReply | null
+  getQuotaUsage: QuotaUsageReply | null
+  getLinkTarget: PathReply | null
+  createSymlink: EmptyReply | null
+  getEnclosingRoot: PathReply | null
+  snapshot: EmptyReply | null
 }
 
 export interface EmptyReply {
@@ -299,6 +401,9 @@ export interface MkdirsRequest {
   /** umask already applied by the client */
   permission: number
   createParent: boolean
+  /** The permission before the client's umask, with has_unmasked: what a default ACL of the parent directory is cut by in its place. */
+  hasUnmasked: boolean
+  unmasked: number
 }
 
 export interface CreateRequest {
@@ -312,6 +417,11 @@ export interface CreateRequest {
   replication: number
   /** 0 = server default */
   blockSize: number
+  /** its name; empty = what the directory has */
+  storagePolicy: string
+  /** see MkdirsRequest */
+  hasUnmasked: boolean
+  unmasked: number
 }
 
 /** `file` is absent only from getFileInfo of a missing path. */
@@ -471,6 +581,80 @@ export interface SetQuotaRequest {
   names: number
   /** -1 = remove, -2 = leave */
   space: number
+  /** set: `space` is the quota of this type of storage, `names` must be -2 */
+  type: StorageType
+}
+
+/** Entries of one scope replace that scope's ACL; a scope that is not named stays. */
+export interface SetAclRequest {
+  path: string
+  entries: AclEntry[]
+}
+
+export interface ModifyAclEntriesRequest {
+  path: string
+  entries: AclEntry[]
+}
+
+export interface RemoveAclEntriesRequest {
+  path: string
+  entries: AclEntry[]
+}
+
+export interface RemoveDefaultAclRequest {
+  path: string
+}
+
+export interface RemoveAclRequest {
+  path: string
+}
+
+export interface SetXAttrRequest {
+  path: string
+  xattr: XAttr | null
+  /** bits: 1 create, 2 replace */
+  flag: number
+}
+
+export interface RemoveXAttrRequest {
+  path: string
+  xattr: XAttr | null
+}
+
+export interface SetStoragePolicyRequest {
+  path: string
+  policy: string
+}
+
+export interface UnsetStoragePolicyRequest {
+  path: string
+}
+
+/** Refused: there are no symbolic links. */
+export interface CreateSymlinkRequest {
+  target: string
+  link: string
+  permission: number
+  createParent: boolean
+}
+
+/** Refused: there are no snapshots. The core answers as HDFS does for a directory that is not snapshottable. */
+export const SnapshotOperation = {
+  SNAPSHOT_ALLOW: 0,
+  SNAPSHOT_DISALLOW: 1,
+  SNAPSHOT_CREATE: 2,
+  SNAPSHOT_DELETE: 3,
+  SNAPSHOT_RENAME: 4,
+  SNAPSHOT_DIFF: 5,
+  SNAPSHOT_LIST: 6,
+} as const
+export type SnapshotOperation = (typeof SnapshotOperation)[keyof typeof SnapshotOperation]
+
+export interface SnapshotRequest {
+  operation: SnapshotOperation
+  path: string
+  name: string
+  other: string
 }
 
 export const SafeModeAction = {
@@ -582,7 +766,7 @@ export interface ListingReply {
   names: Uint8Array
   /** bytes of each name */
   nameLengths: number[]
-  /** FileKind << 16 | under construction << 15 | permission */
+  /** FileKind << 16 | under construction << 15 | has an ACL << 14 | permission */
   kindPermission: number[]
   length: number[]
   mtimeMs: number[]
@@ -627,6 +811,78 @@ export interface ContentSummaryReply {
   quota: number
   /** -1 = none */
   spaceQuota: number
+  /** types of storage with a quota, or with bytes consumed under a storage policy */
+  types: TypeQuota[]
+  /** "Replicated" for a file, empty for a directory */
+  erasureCodingPolicy: string
+}
+
+export interface GetQuotaUsageRequest {
+  path: string
+}
+
+export interface QuotaUsageReply {
+  fileAndDirectoryCount: number
+  /** names; -1 = none */
+  quota: number
+  spaceConsumed: number
+  /** -1 = none */
+  spaceQuota: number
+  types: TypeQuota[]
+}
+
+export interface GetAclStatusRequest {
+  path: string
+}
+
+/** The extended ACL: without the entries that `permission` holds already; empty entries = the permission is all there is. */
+export interface AclStatusReply {
+  owner: string
+  group: string
+  sticky: boolean
+  entries: AclEntry[]
+  /** its group bits are the mask */
+  permission: number
+}
+
+export interface GetXAttrsRequest {
+  path: string
+  xattrs: XAttr[]
+}
+
+export interface ListXAttrsRequest {
+  path: string
+}
+
+export interface XAttrsReply {
+  xattrs: XAttr[]
+}
+
+export interface GetStoragePolicyRequest {
+  path: string
+}
+
+export interface StoragePolicyReply {
+  policy: StoragePolicy | null
+}
+
+export interface GetStoragePoliciesRequest {
+}
+
+export interface StoragePoliciesReply {
+  policies: StoragePolicy[]
+}
+
+export interface GetLinkTargetRequest {
+  path: string
+}
+
+export interface GetEnclosingRootRequest {
+  path: string
+}
+
+export interface PathReply {
+  path: string
 }
 
 export interface GetServerDefaultsRequest {
@@ -1309,6 +1565,10 @@ export interface MessageTypes {
   LocatedBlock: LocatedBlock
   LocatedBlocks: LocatedBlocks
   FileStatus: FileStatus
+  AclEntry: AclEntry
+  XAttr: XAttr
+  StoragePolicy: StoragePolicy
+  TypeQuota: TypeQuota
   StorageReport: StorageReport
   WireError: WireError
   CallBatch: CallBatch
@@ -1344,6 +1604,17 @@ export interface MessageTypes {
   SetOwnerRequest: SetOwnerRequest
   SetTimesRequest: SetTimesRequest
   SetQuotaRequest: SetQuotaRequest
+  SetAclRequest: SetAclRequest
+  ModifyAclEntriesRequest: ModifyAclEntriesRequest
+  RemoveAclEntriesRequest: RemoveAclEntriesRequest
+  RemoveDefaultAclRequest: RemoveDefaultAclRequest
+  RemoveAclRequest: RemoveAclRequest
+  SetXAttrRequest: SetXAttrRequest
+  RemoveXAttrRequest: RemoveXAttrRequest
+  SetStoragePolicyRequest: SetStoragePolicyRequest
+  UnsetStoragePolicyRequest: UnsetStoragePolicyRequest
+  CreateSymlinkRequest: CreateSymlinkRequest
+  SnapshotRequest: SnapshotRequest
   SetSafeModeRequest: SetSafeModeRequest
   SafeModeReply: SafeModeReply
   BadBlock: BadBlock
@@ -1363,6 +1634,20 @@ export interface MessageTypes {
   LocatedBlocksReply: LocatedBlocksReply
   GetContentSummaryRequest: GetContentSummaryRequest
   ContentSummaryReply: ContentSummaryReply
+  GetQuotaUsageRequest: GetQuotaUsageRequest
+  QuotaUsageReply: QuotaUsageReply
+  GetAclStatusRequest: GetAclStatusRequest
+  AclStatusReply: AclStatusReply
+  GetXAttrsRequest: GetXAttrsRequest
+  ListXAttrsRequest: ListXAttrsRequest
+  XAttrsReply: XAttrsReply
+  GetStoragePolicyRequest: GetStoragePolicyRequest
+  StoragePolicyReply: StoragePolicyReply
+  GetStoragePoliciesRequest: GetStoragePoliciesRequest
+  StoragePoliciesReply: StoragePoliciesReply
+  GetLinkTargetRequest: GetLinkTargetRequest
+  GetEnclosingRootRequest: GetEnclosingRootRequest
+  PathReply: PathReply
   GetServerDefaultsRequest: GetServerDefaultsRequest
   ServerDefaultsReply: ServerDefaultsReply
   GetFsStatsRequest: GetFsStatsRequest
