@@ -11,25 +11,25 @@
 import type { Clock } from '../../common/env.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { callsInFlightMax } from '../../common/limits.ts'
-import type { CallContext, Command, Method } from '../../proto/ports.ts'
-import { mutations } from '../../proto/ports.ts'
+import type { CallContext, Command } from '../../proto/ports.ts'
 import type { NamespaceView } from '../core/model.ts'
 import type { Done } from '../core/engine.ts'
-import { costOf, isFinishing, isMeasured, mayWait, treeCost, unitMs } from './call-costs.ts'
+import { profileOf, treeCost, unitMs } from './call-costs.ts'
+import type { CallProfile, Lane } from './call-costs.ts'
 import { CommitWindow } from './commit-window.ts'
 import { Accounts, FairQueue } from './fair-queue.ts'
 import type { Account, Source } from './fair-queue.ts'
 
 /** Of queries in one turn of the event loop. */
-const sliceMs = 2
+const sliceMs = 1
 /** The same in cost, for a clock that stands still while it works, and for calls that run at once. */
-const sliceCost = 400
+const sliceCost = 200
 /** A message costs this much before its first call is looked at. */
 const messageCost = 3
 /** Connections that are read from again in one turn: as many as keep a turn with all its work below the time aimed at. */
-const readsMin = 4
+const readsMin = 2
 const readsMax = 64
-const turnAimMs = 8
+const turnAimMs = 4
 /** What waits should be served within this time; more is refused once as many calls wait as one client may have in flight. */
 const waitAimMs = 100
 /** Calls that may wait in all: some 50 MB. */
@@ -50,7 +50,6 @@ interface Call {
   readonly done: Done
 }
 
-type Lane = 'finishing' | 'changes' | 'queries'
 const lanes = ['finishing', 'changes', 'queries'] as const
 
 /** One connection of a client. */
@@ -88,11 +87,6 @@ export interface AdmissionCounts {
 export interface DearUser {
   readonly user: string
   readonly recentMs: number
-}
-
-const laneOf = (method: Method): Lane => {
-  if (isFinishing.has(method)) return 'finishing'
-  return mutations.has(method) ? 'changes' : 'queries'
 }
 
 const dropped = new QuarryError('CANCELLED', 'The connection of the caller is gone.')
@@ -191,14 +185,14 @@ export class Admission {
     const { method } = command
     // As cheap as a refusal would be, and a lease that is lost costs a writer his file.
     if (method === 'renewLease') return this.#run(context, command, done)
-    const lane = laneOf(method)
+    const profile = profileOf(method)
+    const { lane, cost } = profile
     const queue = this.#queues[lane]
-    const cost = costOf(method)
     if (queue.length === 0 && (lane === 'queries' ? this.#spent < sliceCost : this.#window.hasRoom)) {
       if (lane === 'queries') this.#spent += cost
       this.#scheduleTurn()
       this.#accounts.charge(patron.account, cost)
-      this.#start({ patron, context, command, done }, lane, cost)
+      this.#start(patron, context, command, done, profile, cost)
       return
     }
     const source = patron[lane]
@@ -218,13 +212,11 @@ export class Admission {
   // --- running ------------------------------------------------------------------------------------------------------------
 
   /** `cost` is charged already. */
-  #start(call: Call, lane: Lane, cost: number): void {
-    const { context, command, done, patron } = call
-    const { method } = command
-    if (lane !== 'queries') {
+  #start(patron: Patron, context: CallContext, command: Command, done: Done, profile: CallProfile, cost: number): void {
+    if (profile.lane !== 'queries') {
       this.#gaveUp = false
       // The time of calls that may wait for datanodes says nothing about the engine.
-      const isSample = this.#window.took(!mayWait.has(method))
+      const isSample = this.#window.took(!profile.mayWait)
       if (isSample) this.#window.began(this.#clock.monotonicMs())
       return this.#run(context, command, (error, reply) => {
         this.#window.taken()
@@ -232,7 +224,7 @@ export class Admission {
         done(error, reply)
       })
     }
-    if (!isMeasured(method)) return this.#run(context, command, done)
+    if (!profile.isMeasured) return this.#run(context, command, done)
     const startedMs = this.#clock.monotonicMs()
     this.#run(context, command, done)
     const more = (this.#clock.monotonicMs() - startedMs) / unitMs - cost
@@ -288,8 +280,8 @@ export class Admission {
     const cost = before - queue.cost
     this.#served[lane] += cost
     if (lane === 'queries') this.#spent += cost
-    this.#start(call, lane, cost)
-    const { patron } = call
+    const { patron, context, command, done } = call
+    this.#start(patron, context, command, done, profileOf(command.method), cost)
     if (patron.isOver && patron[lane].cost <= this.#roomAt(lane, patron)) {
       patron.isOver = false
       patron.onRoom()

@@ -31,11 +31,6 @@ const known: { readonly [M in Method]?: number } = {
 const queryCost = 1
 const changeCost = 4
 
-export const costOf = (method: Method): number => known[method] ?? (mutations.has(method) ? changeCost : queryCost)
-
-/** Queries whose time is measured, because it depends on what they find. */
-export const isMeasured = (method: Method): boolean => !mutations.has(method) && (known[method] ?? 0) > 1
-
 /** What a change costs that can be told from its target: removing a tree, up to the records that one commit removes. */
 export function treeCost(view: NamespaceView, command: Command): number {
   if (command.method !== 'delete' || !command.request.recursive) return 0
@@ -62,4 +57,33 @@ export const isFinishing: ReadonlySet<Method> = new Set<Method>([
 ])
 
 /** Changes that may wait for datanodes rather than for the disk: the time they take says nothing about the engine. */
-export const mayWait: ReadonlySet<Method> = new Set<Method>(['addBlock', 'complete'])
+const mayWait: ReadonlySet<Method> = new Set<Method>(['addBlock', 'complete'])
+
+/** Which queue a call waits in when it must. */
+export type Lane = 'finishing' | 'changes' | 'queries'
+
+/** All that is known of a method before it is called: asked once for every call, so it is one look-up. */
+export interface CallProfile {
+  readonly lane: Lane
+  readonly cost: number
+  /** A query whose time is measured, because it depends on what it finds. */
+  readonly isMeasured: boolean
+  readonly mayWait: boolean
+}
+
+const profiles = new Map<Method, CallProfile>()
+
+export function profileOf(method: Method): CallProfile {
+  let profile = profiles.get(method)
+  if (profile === undefined) {
+    const isChange = mutations.has(method)
+    profile = {
+      lane: isFinishing.has(method) ? 'finishing' : isChange ? 'changes' : 'queries',
+      cost: known[method] ?? (isChange ? changeCost : queryCost),
+      isMeasured: !isChange && (known[method] ?? 0) > 1,
+      mayWait: mayWait.has(method),
+    }
+    profiles.set(method, profile)
+  }
+  return profile
+}
