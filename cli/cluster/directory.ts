@@ -1,6 +1,6 @@
 // The directory of an embedded cluster:
 //
-//   DIR/cluster.json            what stays: layout version, port of the namenode, number of datanodes
+//   DIR/cluster.json            what stays: layout version, ports of the namenode, number of datanodes
 //   DIR/running.json            who runs it now; gone when nobody does
 //   DIR/namenode/               database of the namenode, and its settings file role.conf
 //   DIR/datanode-1/ …           identity and blocks of a datanode, and its role.conf
@@ -22,6 +22,9 @@ export interface ClusterRecord {
   readonly layout: number
   /** Native port of the namenode: the URI stays the same over restarts. */
   readonly port: number
+  /** Of Hadoop clients and of HTTP; missing in directories of programs that did not keep them. */
+  readonly hdfsPort?: number
+  readonly httpPort?: number
   readonly datanodes: number
   /** Copies of new files, where the user asked for a number; else min(3, datanodes). */
   readonly replication?: number
@@ -48,6 +51,10 @@ export interface RunningRecord {
   readonly ready: boolean
   readonly startedAtMs: number
   readonly uri: string
+  /** hdfs://host:port; missing when that door is closed. */
+  readonly hdfs?: string
+  /** http://host:port */
+  readonly webhdfs?: string
   /** How long a role may take to stop. */
   readonly drainMs: number
   readonly roles: readonly RunningRole[]

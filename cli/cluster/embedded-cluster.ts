@@ -59,6 +59,8 @@ export class EmbeddedCluster {
       ready: false,
       startedAtMs: Date.now(),
       uri: plan.uri,
+      ...(plan.hdfs !== undefined && { hdfs: plan.hdfs }),
+      webhdfs: plan.webhdfs,
       drainMs: plan.settings['drain.timeout'],
       roles: [],
     }

@@ -7,6 +7,10 @@ const embeddedDefaults: readonly (readonly [OptionName, string])[] = [
   ['stale.after', '10s'],
   ['dead.after', '20s'],
   ['gone.after', '3s'],
+  // Hadoop clients find their doors open.
+  ['hdfs.port', '0'],
+  ['transfer.port', '0'],
+  ['ipc.port', '0'],
 ]
 
 /** `flags` with the embedded defaults of what neither they nor the environment set. */

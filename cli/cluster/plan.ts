@@ -2,7 +2,7 @@
 // here, before anything is made.
 import path from 'node:path'
 import { loadSettings } from '../../common/config.ts'
-import { QuarryError } from '../../common/errors.ts'
+import { isQuarryError, QuarryError } from '../../common/errors.ts'
 import type { OptionName, Settings } from '../../common/options.ts'
 import { datanodeName, layoutVersion, type ClusterRecord } from './directory.ts'
 import { withEmbeddedDefaults } from './embedded-defaults.ts'
@@ -17,6 +17,10 @@ export interface ClusterOptions {
   readonly replication?: number | undefined
   /** Native port of the namenode. Default: as before, else a free one. */
   readonly port?: number | undefined
+  /** Port for Hadoop clients. Default: as before, else a free one; closed by the option hdfs.port=-1. */
+  readonly hdfsPort?: number | undefined
+  /** Default: as before, else a free one. */
+  readonly httpPort?: number | undefined
   /** Options for all roles, as given by -D. */
   readonly flags?: Readonly<Record<string, string>>
   readonly env?: NodeJS.ProcessEnv
@@ -40,6 +44,9 @@ export interface ClusterPlan {
   readonly record: ClusterRecord
   readonly settings: Settings
   readonly uri: string
+  /** Undefined when that door stays closed. */
+  readonly hdfs: string | undefined
+  readonly webhdfs: string
   readonly roles: readonly RolePlan[]
 }
 
@@ -60,21 +67,45 @@ export async function planCluster(options: ClusterOptions, before: ClusterRecord
     flags: {
       ...withEmbeddedDefaults(flags, env),
       replication: String(replication.value),
-      ...(options.port !== undefined && { port: String(options.port) }),
+      ...(options.port !== undefined && { 'port': String(options.port) }),
+      ...(options.hdfsPort !== undefined && { 'hdfs.port': String(options.hdfsPort) }),
+      ...(options.httpPort !== undefined && { 'http.port': String(options.httpPort) }),
     },
     role: 'client',
   })
-  const port = await choosePort(options, given, before)
-  // The namenode keeps its HTTP port, too, when it is started again by hand.
-  const settings: Settings = { ...given, port, 'http.port': await probePort(given['bind'], given['http.port']) }
+  const { bind } = given
+  const otherwise = options.onNote
+  const port = await choosePort(bind, { flag: '--port', given: given['port'], asked: options.port, before: before?.port })
+  const httpPort = await choosePort(bind, {
+    flag: '--http-port',
+    given: given['http.port'],
+    asked: options.httpPort,
+    before: before?.httpPort,
+    otherwise,
+  })
+  const hdfsPort =
+    given['hdfs.port'] === -1
+      ? -1
+      : await choosePort(bind, {
+          flag: '--hdfs-port',
+          given: given['hdfs.port'],
+          asked: options.hdfsPort,
+          before: before?.hdfsPort,
+          otherwise,
+        })
+  const settings: Settings = { ...given, port, 'http.port': httpPort, 'hdfs.port': hdfsPort }
   const record: ClusterRecord = {
     layout: layoutVersion,
     port,
+    httpPort,
+    ...(hdfsPort !== -1 && { hdfsPort }),
     datanodes: count,
     ...(replication.asked && { replication: replication.value }),
   }
   const { dir } = options
-  const uri = `quarry://${settings['bind']}:${port}`
+  const uri = `quarry://${bind}:${port}`
+  const hdfs = hdfsPort === -1 ? undefined : `hdfs://${bind}:${hdfsPort}`
+  const webhdfs = `http://${bind}:${httpPort}`
   const namenodeDir = path.join(dir, 'namenode')
   const roles: RolePlan[] = [{ role: 'namenode', name: 'namenode', settings: { ...settings, 'dir': namenodeDir, 'data.dirs': [] } }]
   for (let number = 1; number <= count; number++) {
@@ -85,7 +116,7 @@ export async function planCluster(options: ClusterOptions, before: ClusterRecord
       settings: { ...settings, 'dir': own, 'data.dirs': [path.join(own, 'data')], 'namenode': uri, 'port': 0, 'http.port': 0 },
     })
   }
-  return { record, settings, uri, roles }
+  return { record, settings, uri, hdfs, webhdfs, roles }
 }
 
 /** How many datanodes, and how many copies of a new file. */
@@ -115,8 +146,27 @@ function copies(
   return { count, replication: { value, asked: asked !== undefined || remembered !== undefined } }
 }
 
-async function choosePort(options: ClusterOptions, given: Settings, before: ClusterRecord | undefined): Promise<number> {
-  if (given['port'] !== 0) return await probePort(given['bind'], given['port'])
-  if (before === undefined || options.port === 0) return await probePort(given['bind'], 0)
-  return await probePort(given['bind'], before.port)
+/** The port of a door: what was asked for, else that of the time before, else a free one. */
+async function choosePort(bind: string, door: Door): Promise<number> {
+  const { flag, given, asked, before } = door
+  if (given !== 0) return await probePort(bind, given, flag)
+  if (before === undefined || asked === 0) return await probePort(bind, 0)
+  try {
+    return await probePort(bind, before, flag)
+  } catch (error) {
+    if (door.otherwise === undefined || !isQuarryError(error, 'IN_USE')) throw error
+    const port = await probePort(bind, 0)
+    door.otherwise(`Port ${before}, which was used before, is taken by another program: it is ${port} this time. ${flag} chooses another.`)
+    return port
+  }
+}
+
+interface Door {
+  readonly flag: string
+  /** As the settings have it; 0 = nothing was asked for, or any free one. */
+  readonly given: number
+  readonly asked: number | undefined
+  readonly before: number | undefined
+  /** Told when the port of before is taken and another one will do. */
+  readonly otherwise?: ((note: string) => void) | undefined
 }

@@ -2,8 +2,8 @@
 import { createServer } from 'node:net'
 import { QuarryError } from '../../common/errors.ts'
 
-/** Listens on a port and closes again: 0 finds a free one. Throws IN_USE, or PERMISSION_DENIED for a port below 1024. */
-export function probePort(host: string, port: number): Promise<number> {
+/** Listens on a port and closes again: 0 finds a free one. `flag` chooses another. Throws IN_USE, or PERMISSION_DENIED for a port below 1024. */
+export function probePort(host: string, port: number, flag = '--port'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -11,13 +11,13 @@ export function probePort(host: string, port: number): Promise<number> {
         reject(
           new QuarryError(
             'IN_USE',
-            `port ${port} on ${host} is in use by another program; choose another one with --port, or stop that program`,
+            `port ${port} on ${host} is in use by another program; choose another one with ${flag}, or stop that program`,
             { port },
           ),
         )
       else if (error.code === 'EACCES')
         reject(
-          new QuarryError('PERMISSION_DENIED', `this user may not listen on port ${port}; choose one above 1023 with --port`, { port }),
+          new QuarryError('PERMISSION_DENIED', `this user may not listen on port ${port}; choose one above 1023 with ${flag}`, { port }),
         )
       else reject(new QuarryError('CONFIG', `cannot listen on ${host}:${port}: ${error.code ?? error.message}`, { port }, { cause: error }))
     })

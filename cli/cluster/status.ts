@@ -100,6 +100,8 @@ export function statusText(status: ClusterStatus, nowMs: number): string[] {
   if (status.state === 'stopped') return [`No cluster is running in ${status.dir}. Start one with: quarry up --dir ${status.dir}`]
   const lines = [
     `Cluster     ${status.uri}  ${status.state}${status.startedAtMs === undefined ? '' : `, up ${durationText(nowMs - status.startedAtMs)}`}`,
+    ...(status.hdfs === undefined ? [] : [`Hadoop      ${status.hdfs}`]),
+    ...(status.webhdfs === undefined ? [] : [`WebHDFS     ${status.webhdfs}`]),
     `Directory   ${status.dir}`,
   ]
   for (const role of status.roles) {

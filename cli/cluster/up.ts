@@ -12,6 +12,8 @@ export interface UpArguments {
   readonly datanodes?: number
   readonly replication?: number
   readonly port?: number
+  readonly hdfsPort?: number
+  readonly httpPort?: number
   readonly define?: readonly string[]
   readonly detach?: boolean
   readonly json?: boolean
@@ -34,6 +36,8 @@ export async function up(args: UpArguments): Promise<void> {
       datanodes: args.datanodes,
       replication: args.replication,
       port: args.port,
+      hdfsPort: args.hdfsPort,
+      httpPort: args.httpPort,
       flags: { ...parseDefinitions(args.define ?? []), ...(args.insecure && { insecure: 'true' }) },
       env: process.env,
       detached: args.detach ?? false,
@@ -61,6 +65,8 @@ function readyText(cluster: EmbeddedCluster, args: UpArguments): string {
   return [
     `Quarry is ready after ${(cluster.startedInMs / 1000).toFixed(1)} s: 1 namenode and ${description.datanodes.length} datanodes.`,
     `  address    ${description.uri}`,
+    ...(description.hdfs === undefined ? [] : [`  Hadoop     ${description.hdfs}`]),
+    `  WebHDFS    ${description.webhdfs}`,
     `  directory  ${description.dir}`,
     ...own,
     args.detach

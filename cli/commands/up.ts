@@ -14,6 +14,8 @@ export function register(program: Command): void {
       wholeNumber('--replication'),
     )
     .option('--port <port>', 'native port of the namenode (default: as before, else a free one)', wholeNumber('--port'))
+    .option('--hdfs-port <port>', 'port for Hadoop clients, hdfs:// (default: as before, else a free one)', wholeNumber('--hdfs-port'))
+    .option('--http-port <port>', 'port of WebHDFS and of status pages (default: as before, else a free one)', wholeNumber('--http-port'))
     .option('-D, --define <option=value>', 'set an option of docs/settings.md for all roles; may be repeated', collect)
     .option('--insecure', 'allow listening beyond loopback although nothing authenticates callers')
     .option('--detach', 'return when the cluster is ready and leave it running')

@@ -1,5 +1,8 @@
 // `quarry up`, `down` and `status` as a user meets them: real processes, the real binary.
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readRunning } from '../../cli/cluster/directory.ts'
@@ -46,6 +49,30 @@ describe('quarry up --detach', () => {
     expect(second.datanodes.map((node) => node.id)).toEqual(first.datanodes.map((node) => node.id))
     await sandbox.ok(['get', ...fs, '/data/a.bin', sandbox.path('out.bin')])
     expect(readFileSync(sandbox.path('out.bin')).equals(bytes)).toBe(true)
+  })
+
+  it('keeps the addresses of its doors over restarts, takes those that are asked for, and closes one that is not wanted', async () => {
+    await using sandbox = new Sandbox()
+    const first = await sandbox.up({ args: ['--datanodes', '1'] })
+    expect(first.hdfs).toMatch(/^hdfs:\/\/127\.0\.0\.1:\d+$/)
+    expect(first.webhdfs).toBe(`http://${first.namenode.http}`)
+    await sandbox.ok(['down', '--dir', first.dir])
+    const second = await sandbox.up()
+    expect({ hdfs: second.hdfs, webhdfs: second.webhdfs }).toEqual({ hdfs: first.hdfs, webhdfs: first.webhdfs })
+    await sandbox.ok(['down', '--dir', first.dir])
+
+    const taken = createServer()
+    taken.listen(Number(new URL(first.webhdfs ?? '').port), '127.0.0.1')
+    await once(taken, 'listening')
+    const third = await sandbox.up({ args: ['-D', 'hdfs.port=-1'] })
+    expect(third.hdfs).toBeUndefined()
+    expect(third.webhdfs).not.toBe(first.webhdfs)
+    await sandbox.ok(['down', '--dir', first.dir])
+    const { port } = taken.address() as AddressInfo
+    const refused = await sandbox.quarry(['up', '--dir', first.dir, '--detach', '--http-port', String(port)])
+    expect(refused.code).not.toBe(0)
+    expect(refused.stderr).toContain(`port ${port} on 127.0.0.1 is in use by another program; choose another one with --http-port`)
+    taken.close()
   })
 
   it('started twice at the same moment, one gets the directory and the other hears who has it', async () => {
