@@ -18,10 +18,11 @@ export type HadoopInit<T> = T extends Uint8Array
 
 export type HadoopMessage = keyof MessageTypes
 
-const typeOf = (name: HadoopMessage): MessageType => (types as Record<HadoopMessage, MessageType>)[name]
+/** A message without its frame, for what is put together by hand. */
+export const hadoopType = (name: HadoopMessage): MessageType => (types as Record<HadoopMessage, MessageType>)[name]
 
 export function encodeHadoop<K extends HadoopMessage>(name: K, message: HadoopInit<MessageTypes[K]>): Buffer {
-  return typeOf(name)
+  return hadoopType(name)
     .encode(message as object, protobuf.Writer.create())
     .finish() as Buffer
 }
@@ -32,7 +33,7 @@ export function appendDelimited<K extends HadoopMessage>(
   name: K,
   message: HadoopInit<MessageTypes[K]>,
 ): protobuf.Writer {
-  return typeOf(name)
+  return hadoopType(name)
     .encode(message as object, writer.fork())
     .ldelim()
 }
@@ -40,7 +41,7 @@ export function appendDelimited<K extends HadoopMessage>(
 /** Byte fields of the result are views of `bytes`. Throws INVALID_ARGUMENT when they are no such message. */
 export function decodeHadoop<K extends HadoopMessage>(name: K, bytes: Uint8Array): MessageTypes[K] {
   try {
-    return typeOf(name).decode(protobuf.Reader.create(bytes)) as MessageTypes[K]
+    return hadoopType(name).decode(protobuf.Reader.create(bytes)) as MessageTypes[K]
   } catch (error) {
     throw malformed(name, error)
   }
@@ -49,7 +50,7 @@ export function decodeHadoop<K extends HadoopMessage>(name: K, bytes: Uint8Array
 /** Reads a message behind its length and moves the reader past it. Throws INVALID_ARGUMENT. */
 export function readDelimited<K extends HadoopMessage>(name: K, reader: protobuf.Reader): MessageTypes[K] {
   try {
-    return typeOf(name).decode(reader, reader.uint32()) as MessageTypes[K]
+    return hadoopType(name).decode(reader, reader.uint32()) as MessageTypes[K]
   } catch (error) {
     throw malformed(name, error)
   }
