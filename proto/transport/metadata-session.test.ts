@@ -90,6 +90,16 @@ test('calls of one turn share a message, and each gets its own reply', async () 
   expect(server.hellos[0]!.clientId).toHaveLength(16)
 })
 
+test('a request that no message can hold fails alone', async () => {
+  const { session } = await setUp()
+  const wrong = { blockIds: [undefined as unknown as number] }
+  const calls = [session.call('mkdirs', mkdirs('/a')), session.call('replicateBlocks', wrong), session.call('mkdirs', mkdirs('/b'))]
+  const [first, second, third] = await Promise.allSettled(calls)
+  expect([first?.status, third?.status]).toEqual(['fulfilled', 'fulfilled'])
+  expect(second).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_ARGUMENT' } })
+  expect(await session.call('mkdirs', mkdirs('/c'))).toMatchObject({ value: true })
+})
+
 test('an error of the namenode arrives with its code and details', async () => {
   const { server, session } = await setUp()
   server.answer = (call) => ({ id: call.id, error: { code: 'NAME_QUOTA', message: 'too many', detailsJson: '{"quota":3}' } })

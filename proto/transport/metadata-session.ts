@@ -409,10 +409,27 @@ class MetadataSession implements NamenodePort {
         calls.push({ id: call.id, retryCount: call.retryCount, [call.method]: call.request })
         this.#inFlight++
       }
-      if (calls.length > 0) state.stream.write(callBatch.encode({ calls }))
+      if (calls.length > 0) this.#send(state.stream, calls)
     }
     if (taken >= this.#queue.length) this.#queue = []
     else this.#queue.splice(0, taken)
+  }
+
+  #send(stream: Stream, calls: readonly Init<Call>[]): void {
+    try {
+      stream.write(callBatch.encode({ calls }))
+    } catch {
+      // One holds what no message can, such as undefined for a number: it fails alone.
+      for (const call of calls) {
+        try {
+          stream.write(callBatch.encode({ calls: [call] }))
+        } catch (error) {
+          this.#inFlight--
+          const message = `The request cannot be sent, an argument of it is no value of its type: ${(error as Error).message}.`
+          this.#settle(call.id!)?.reject(new QuarryError('INVALID_ARGUMENT', message, {}, { cause: error }))
+        }
+      }
+    }
   }
 
   #replied(reply: Reply): void {

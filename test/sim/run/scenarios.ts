@@ -11,6 +11,7 @@ export interface Scenario {
   readonly sharers: number
   readonly logWriters: number
   readonly onlookers: number
+  readonly operators: number
   /** Mean pause of an actor between two operations. */
   readonly pauseMs: number
   /** Copies of files. */
@@ -28,6 +29,7 @@ const ordinary: Omit<Scenario, 'name' | 'about' | 'faults'> = {
   sharers: 2,
   logWriters: 2,
   onlookers: 1,
+  operators: 0,
   pauseMs: 2_000,
   replication: [1, 3],
   faultEveryMs: 30_000,
@@ -95,6 +97,12 @@ export const scenarios: readonly Scenario[] = [
   scenario('clock-jump', 'the clocks of machines are set forward and back', ['clock-jump', 'datanode-kill']),
   scenario('lying-disk', 'one disk says it synced and did not, and its machine loses its power', ['lying-disk'], safe),
   scenario(
+    'operators',
+    'an operator decommissions, maintains, balances and uses safe mode while processes are killed and connections break',
+    ['datanode-kill', 'breaks', 'namenode-kill', 'client-kill'],
+    { ...safe, operators: 1, datanodes: 5, faultEveryMs: 40_000 },
+  ),
+  scenario(
     'everything',
     'all of them at once',
     [
@@ -113,7 +121,7 @@ export const scenarios: readonly Scenario[] = [
       'slow-disk',
       'clock-jump',
     ],
-    { ...safe, datanodes: 5, faultEveryMs: 60_000 },
+    { ...safe, operators: 1, datanodes: 5, faultEveryMs: 60_000 },
   ),
 ]
 

@@ -2,6 +2,7 @@
 // repaired, the cluster gets time to heal, and what must be true is checked.
 import { LogWriter, SharedLog } from '../actors/log-writer.ts'
 import { Onlooker } from '../actors/onlooker.ts'
+import { Operator } from '../actors/operator.ts'
 import { Owner, ordinaryHabits, powerFailed } from '../actors/owner.ts'
 import { Sharer, SharedNames } from '../actors/sharer.ts'
 import type { FileSystem } from '../../../client/filesystem.ts'
@@ -164,6 +165,8 @@ export class Simulation {
     for (let i = 1; i <= scenario.logWriters; i++)
       seat(`logger${i}`, (random) => new LogWriter(this.log, { name: `logger${i}`, random, pauseMs: 2 * pauseMs, now }))
     for (let i = 1; i <= scenario.onlookers; i++) seat(`onlooker${i}`, (random) => new Onlooker({ owners: this.owners, random, pauseMs }))
+    for (let i = 1; i <= scenario.operators; i++)
+      seat(`operator${i}`, (random) => new Operator({ random, pauseMs: 5 * pauseMs, now: () => cluster.clock.nowMs() }))
   }
 
   /** Looks at the namespace now and then: between two events it is what was committed. */
