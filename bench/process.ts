@@ -46,6 +46,17 @@ export function proportionalMib(pid: number): number {
   return kibOf(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'), 'Pss') / 1024
 }
 
+/** Clock ticks of the kernel's accounting a second: 100 wherever Linux runs Node. */
+const ticksPerSecond = 100
+
+/** Processor time that a process has used in all its threads, in seconds. */
+export function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name in parentheses may hold spaces; user and system time are the 12th and 13th fields behind it.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
+
 function kibOf(text: string, name: string): number {
   const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)
   if (found === null) throw new Error(`the kernel does not tell ${name}`)

@@ -91,7 +91,7 @@ export function renderPage(): void {
   writeFileSync(pageFile, page(JSON.parse(readFileSync(dataFile, 'utf8')) as Stored[]))
 }
 
-const partOrder = ['ns', 'bulk', 'io', 'cli', 'cluster', 'million', 'memory', 'failures', 'load']
+const partOrder = ['ns', 'bulk', 'io', 'cli', 'cluster', 'million', 'memory', 'failures', 'load', 'hdfs-ns', 'hdfs-io', 'webhdfs']
 const order = (row: Stored): number => partOrder.indexOf(row.part)
 
 function page(rows: readonly Stored[]): string {

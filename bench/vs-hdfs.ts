@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { buildProgram } from '../scripts/build.mjs'
 import { cliPart } from './parts/cli.ts'
 import { clusterPart } from './parts/cluster.ts'
+import { hdfsIoPart, hdfsNamespacePart, webhdfsPart } from './parts/doors.ts'
 import { ioPart } from './parts/io.ts'
 import { memoryPart } from './parts/memory.ts'
 import { millionPart } from './parts/million.ts'
@@ -23,6 +24,9 @@ const parts: Record<string, Part> = {
   cluster: clusterPart,
   million: millionPart,
   memory: memoryPart,
+  'hdfs-ns': hdfsNamespacePart,
+  'hdfs-io': hdfsIoPart,
+  'webhdfs': webhdfsPart,
 }
 
 const usage = `usage: npm run bench:vs-hdfs -- [options]

@@ -21,61 +21,58 @@ export class HdfsKit {
     return run(this.#script, args)
   }
 
+  /** Metadata operations of Hadoop's own client against any endpoint it speaks to: hdfs:// or webhdfs://. */
+  async benchNs(uri: string, threads: number, files: number, extra: readonly string[] = []): Promise<NsReport> {
+    const { stdout } = await this.run('bench-ns', '--fs', uri, '--threads', `${threads}`, '--files', `${files}`, '--json', ...extra)
+    return jsonLine<NsReport>(stdout)
+  }
+
+  /** Streams of Hadoop's own client to and from any endpoint. */
+  async benchIo(uri: string, streams: number, bytes: number, replication: number): Promise<IoReport> {
+    const sizes = ['--streams', `${streams}`, '--bytes', `${bytes}`, '--replication', `${replication}`]
+    const { stdout } = await this.run('bench-io', '--fs', uri, ...sizes, '--json')
+    return jsonLine<IoReport>(stdout)
+  }
+
   /** A cluster of one NameNode and three DataNodes in `dir`; `readyMs` is the time until all were live. */
   async up(dir: string, settings: readonly string[] = []): Promise<HdfsCluster> {
     const [port, httpPort] = [await freePort(), await freePort()]
     const definitions = settings.flatMap((setting) => ['-D', setting])
     const started = await this.run('up', '--dir', dir, '--port', `${port}`, '--http-port', `${httpPort}`, ...definitions)
-    return new HdfsCluster(this, dir, started.stdout.trim().split('\n').at(-1)!, started.wallMs)
+    const uri = started.stdout.trim().split('\n').at(-1)!
+    return new HdfsCluster(this, dir, uri, `webhdfs://127.0.0.1:${httpPort}`, started.wallMs)
   }
 }
 
 export class HdfsCluster implements AsyncDisposable {
   readonly uri: string
+  readonly webhdfs: string
   readonly readyMs: number
   readonly #kit: HdfsKit
   readonly #dir: string
 
-  constructor(kit: HdfsKit, dir: string, uri: string, readyMs: number) {
+  constructor(kit: HdfsKit, dir: string, uri: string, webhdfs: string, readyMs: number) {
     this.#kit = kit
     this.#dir = dir
     this.uri = uri
+    this.webhdfs = webhdfs
     this.readyMs = readyMs
   }
 
-  async benchNs(threads: number, files: number, extra: readonly string[] = []): Promise<NsReport> {
-    const { stdout } = await this.#kit.run(
-      'bench-ns',
-      '--fs',
-      this.uri,
-      '--threads',
-      `${threads}`,
-      '--files',
-      `${files}`,
-      '--json',
-      ...extra,
-    )
-    return jsonLine<NsReport>(stdout)
+  benchNs(threads: number, files: number, extra: readonly string[] = []): Promise<NsReport> {
+    return this.#kit.benchNs(this.uri, threads, files, extra)
   }
 
-  async benchIo(streams: number, bytes: number, replication: number): Promise<IoReport> {
-    const { stdout } = await this.#kit.run(
-      'bench-io',
-      '--fs',
-      this.uri,
-      '--streams',
-      `${streams}`,
-      '--bytes',
-      `${bytes}`,
-      '--replication',
-      `${replication}`,
-      '--json',
-    )
-    return jsonLine<IoReport>(stdout)
+  benchIo(streams: number, bytes: number, replication: number): Promise<IoReport> {
+    return this.#kit.benchIo(this.uri, streams, bytes, replication)
   }
 
   dfs(...args: string[]): Promise<Finished> {
     return this.#kit.run('dfs', '--fs', this.uri, ...args)
+  }
+
+  get namenodePid(): number {
+    return Number(readFileSync(path.join(this.#dir, 'pids', 'namenode'), 'utf8'))
   }
 
   /** Process ids of all roles. */

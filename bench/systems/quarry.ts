@@ -10,6 +10,8 @@ const binary = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..
 /** The line that `quarry up --json` prints when the cluster is ready. */
 interface Ready {
   readonly uri: string
+  readonly hdfs: string
+  readonly webhdfs: string
   readonly dir: string
   readonly namenode: { readonly pid: number; readonly grpc: string; readonly http: string }
   readonly datanodes: readonly {
@@ -43,6 +45,16 @@ export class QuarryCluster implements AsyncDisposable {
 
   get uri(): string {
     return this.#ready.uri
+  }
+
+  /** The door of Hadoop's clients. */
+  get hdfs(): string {
+    return this.#ready.hdfs
+  }
+
+  /** As Hadoop's clients write it. */
+  get webhdfs(): string {
+    return this.#ready.webhdfs.replace(/^http:/, 'webhdfs:')
   }
 
   async benchNs(threads: number, files: number, connections: 'shared' | 'own', extra: readonly string[] = []): Promise<NsReport> {
