@@ -12,6 +12,10 @@ export const listingPageMax = 1000
 export const listingLocationsMax = 3000
 /** HDFS default dfs.replication.max. */
 export const replicationMax = 512
+/** HDFS default dfs.namenode.fs-limits.max-xattr-size: bytes of an extended attribute's name and value together. */
+export const xattrBytesMax = 16_384
+/** HDFS default dfs.namenode.fs-limits.max-xattrs-per-inode: those that users see. */
+export const xattrsPerInodeMax = 32
 /** The first inode id is the root's, as in HDFS. */
 export const rootInodeId = 16385
 /** Directory of trees that are deleted but not yet removed record by record; no path leads there. */

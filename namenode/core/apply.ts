@@ -4,12 +4,21 @@
 // Effects are what the block layer must hear after the commit; those that need the cluster's choices come from the plan instead.
 import { assert, unreachable } from '../../common/assert.ts'
 import { graveyardInodeId, rootInodeId } from '../../common/limits.ts'
+import type { AclEntry } from '../../proto/ports.ts'
 import type { BlockCommit, Edit, NewDirectories } from './edits.ts'
 import type { BlockRecord, DirectoryInode, Effect, FileInode, Inode, NamespaceTx } from './model.ts'
+import { extrasOf, HAS_ACL, noExtras, patchExtras } from './extras.ts'
 import { emptyTotals, makeBlock, makeDirectory, makeFile, patchDirectory, patchFile } from './records.ts'
 import { addEntry, addTotals, fileSpace, subtreeTotals } from './totals.ts'
+import { typeSpaceBelow, watchTypes } from './type-quotas.ts'
 
 export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect[]): void {
+  const settle = tx.hasTypeQuotas() ? watchTypes(tx, edit) : undefined
+  applyRecords(tx, edit, atMs, effects)
+  settle?.()
+}
+
+function applyRecords(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect[]): void {
   switch (edit.op) {
     case 'format':
       tx.putInode(makeDirectory(graveyardInodeId, 0, 'deleted', 0, edit.owner, edit.group, atMs, 0, emptyTotals, 0, -1, -1))
@@ -18,7 +27,7 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
       return
     case 'mkdirs': {
       const parent = edit.parents === undefined ? edit.parent : makeParents(tx, edit.parent, edit.parents, edit.owner, atMs)
-      makeOneDirectory(tx, parent, edit.name, edit.id, edit.owner, edit.permission, atMs)
+      makeOneDirectory(tx, parent, edit.name, edit.id, edit.owner, edit.permission, edit.acl, atMs)
       return
     }
     case 'create': {
@@ -38,10 +47,12 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
           edit.replication,
           edit.blockSize,
           0,
-          0,
+          edit.storagePolicy ?? 0,
           edit.holder,
+          edit.acl === undefined ? 0 : HAS_ACL,
         ),
       )
+      if (edit.acl !== undefined) tx.putExtras(edit.id, { ...noExtras, acl: edit.acl })
       addEntry(tx, parent, 1, atMs, 1, 0, 0, 0)
       const counters = tx.counters()
       tx.setCounters({ nextInodeId: edit.id + 1, files: counters.files + 1 })
@@ -92,6 +103,7 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
             now.length,
             now.storagePolicy,
             '',
+            now.flags,
           ),
         )
       })
@@ -172,6 +184,35 @@ export function apply(tx: NamespaceTx, edit: Edit, atMs: number, effects: Effect
       )
       return
     }
+    case 'setTypeQuota': {
+      const directory = directoryOf(tx, edit.id)
+      const { type, quota } = edit
+      const others = extrasOf(tx, directory).typeQuotas.filter((one) => one.type !== type)
+      if (quota === -1) return patchExtras(tx, directory, { typeQuotas: others })
+      const consumed = typeSpaceBelow(tx, directory).get(type) ?? 0
+      return patchExtras(tx, directory, { typeQuotas: [...others, { type, quota, consumed }].sort((a, b) => a.type - b.type) })
+    }
+    case 'setAcl':
+      patchInode(tx, edit.id, { permission: edit.permission })
+      return patchExtras(tx, inodeOf(tx, edit.id), { acl: edit.acl })
+    case 'setXAttr': {
+      const { xattr } = edit
+      const inode = inodeOf(tx, edit.id)
+      const others = extrasOf(tx, inode).xattrs.filter((one) => one.namespace !== xattr.namespace || one.name !== xattr.name)
+      return patchExtras(tx, inode, { xattrs: [xattr, ...others] })
+    }
+    case 'removeXAttr': {
+      const inode = inodeOf(tx, edit.id)
+      return patchExtras(tx, inode, {
+        xattrs: extrasOf(tx, inode).xattrs.filter((one) => one.namespace !== edit.namespace || one.name !== edit.name),
+      })
+    }
+    case 'setStoragePolicy': {
+      const inode = inodeOf(tx, edit.id)
+      if (inode.kind === 'file') tx.putInode(patchFile(inode, { storagePolicy: edit.policy }))
+      else patchExtras(tx, inode, { storagePolicy: edit.policy })
+      return
+    }
     default:
       unreachable(edit, 'edit')
   }
@@ -221,10 +262,13 @@ function makeOneDirectory(
   id: number,
   owner: string,
   permission: number,
+  acl: readonly AclEntry[] | undefined,
   atMs: number,
 ): void {
   const group = directoryOf(tx, parentId).group
-  tx.putInode(makeDirectory(id, parentId, name, permission, owner, group, atMs, 0, emptyTotals, 0, -1, -1))
+  const flags = acl === undefined ? 0 : HAS_ACL
+  tx.putInode(makeDirectory(id, parentId, name, permission, owner, group, atMs, 0, emptyTotals, 0, -1, -1, flags))
+  if (acl !== undefined) tx.putExtras(id, { ...noExtras, acl })
   addEntry(tx, parentId, 1, atMs, 0, 1, 0, 0)
   const counters = tx.counters()
   tx.setCounters({ nextInodeId: id + 1, directories: counters.directories + 1 })
@@ -234,7 +278,7 @@ function makeOneDirectory(
 function makeParents(tx: NamespaceTx, parentId: number, parents: NewDirectories, owner: string, atMs: number): number {
   let above = parentId
   for (let i = 0; i < parents.names.length; i++) {
-    makeOneDirectory(tx, above, parents.names[i]!, parents.firstId + i, owner, parents.permission, atMs)
+    makeOneDirectory(tx, above, parents.names[i]!, parents.firstId + i, owner, parents.permission, parents.acl, atMs)
     above = parents.firstId + i
   }
   return above
@@ -329,6 +373,7 @@ function concat(tx: NamespaceTx, target: FileInode, sources: readonly number[], 
 
 /** Removes a file whose blocks belong to another file by now. */
 function removeEmptied(tx: NamespaceTx, file: FileInode, atMs: number): void {
+  if (file.flags !== 0) tx.putExtras(file.id, undefined)
   tx.deleteInode(file.id)
   addEntry(tx, file.parentId, -1, atMs, -1, 0, -file.length, -file.length * file.replication)
   tx.setCounters({ files: tx.counters().files - 1 })
@@ -399,6 +444,7 @@ function removeRecord(tx: NamespaceTx, inode: Inode, effects: Effect[]): void {
       }
     }
   }
+  if (inode.flags !== 0) tx.putExtras(inode.id, undefined)
   tx.deleteInode(inode.id)
 }
 

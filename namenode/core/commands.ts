@@ -2,13 +2,17 @@
 import type { Command, Method } from '../../proto/ports.ts'
 import { QuarryError } from '../../common/errors.ts'
 import type { PlanContext, Planned } from './plan.ts'
+import * as absent from './verbs/absent.ts'
+import * as acl from './verbs/acl.ts'
 import * as attributes from './verbs/attributes.ts'
 import * as lease from './verbs/lease.ts'
 import * as make from './verbs/make.ts'
+import * as policies from './verbs/policies.ts'
 import * as query from './verbs/query.ts'
 import * as remove from './verbs/remove.ts'
 import * as reshape from './verbs/reshape.ts'
 import * as write from './verbs/write.ts'
+import * as xattrs from './verbs/xattrs.ts'
 
 type Verb = (context: PlanContext, request: never) => Planned
 
@@ -43,6 +47,25 @@ const verbs: Partial<Record<Method, Verb>> = {
   checkAccess: query.checkAccess,
   isFileClosed: query.isFileClosed,
   listOpenFiles: query.listOpenFiles,
+  getQuotaUsage: query.getQuotaUsage,
+  getAclStatus: acl.getAclStatus,
+  setAcl: acl.setAcl,
+  modifyAclEntries: acl.modifyAclEntries,
+  removeAclEntries: acl.removeAclEntries,
+  removeDefaultAcl: acl.removeDefaultAcl,
+  removeAcl: acl.removeAcl,
+  setXAttr: xattrs.setXAttr,
+  removeXAttr: xattrs.removeXAttr,
+  getXAttrs: xattrs.getXAttrs,
+  listXAttrs: xattrs.listXAttrs,
+  setStoragePolicy: policies.setStoragePolicy,
+  unsetStoragePolicy: policies.unsetStoragePolicy,
+  getStoragePolicy: policies.getStoragePolicy,
+  getStoragePolicies: policies.getStoragePolicies,
+  getLinkTarget: absent.getLinkTarget,
+  createSymlink: absent.createSymlink,
+  getEnclosingRoot: absent.getEnclosingRoot,
+  snapshot: absent.snapshot,
 }
 
 /** Decides a command of the namespace; throws UNSUPPORTED for one that is somebody else's (cluster state, safe mode). */
@@ -62,4 +85,6 @@ export const atMostOnce: ReadonlySet<Method> = new Set<Method>([
   'delete',
   'updatePipeline',
   'truncate',
+  'setXAttr',
+  'removeXAttr',
 ])

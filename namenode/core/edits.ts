@@ -2,12 +2,16 @@
 // paths are there for people and for feeds.
 //
 // Applied in order of txid to an empty store, the edits give the same namespace record for record (apply.ts).
+import type { AclEntry, StorageType, XAttrNamespace } from '../../proto/ports.ts'
+import type { XAttrRecord } from './model.ts'
 
 /** Directories that an edit creates on its way: ids firstId, firstId + 1, ... from the top. */
 export interface NewDirectories {
   readonly names: readonly string[]
   readonly firstId: number
   readonly permission: number
+  /** What each of them inherits (Extras.acl); absent = nothing. */
+  readonly acl?: readonly AclEntry[]
 }
 
 /** Commits a block at its final length. */
@@ -28,6 +32,7 @@ export type Edit =
       readonly name: string
       readonly id: number
       readonly parents?: NewDirectories
+      readonly acl?: readonly AclEntry[]
     }
   | {
       readonly op: 'create'
@@ -42,6 +47,8 @@ export type Edit =
       readonly blockSize: number
       readonly holder: string
       readonly replaces?: number
+      readonly acl?: readonly AclEntry[]
+      readonly storagePolicy?: number
     }
   | { readonly op: 'append'; readonly path: string; readonly id: number; readonly holder: string; readonly reopens?: number }
   | {
@@ -77,6 +84,20 @@ export type Edit =
   | { readonly op: 'setOwner'; readonly path: string; readonly id: number; readonly owner: string; readonly group: string }
   | { readonly op: 'setTimes'; readonly path: string; readonly id: number; readonly mtimeMs: number; readonly atimeMs: number }
   | { readonly op: 'setQuota'; readonly path: string; readonly id: number; readonly names: number; readonly space: number }
+  /** `quota` -1 removes it. */
+  | { readonly op: 'setTypeQuota'; readonly path: string; readonly id: number; readonly type: StorageType; readonly quota: number }
+  /** The whole outcome: the permission, whose group bits may be the mask, and the entries beside it. */
+  | {
+      readonly op: 'setAcl'
+      readonly path: string
+      readonly id: number
+      readonly permission: number
+      readonly acl: readonly AclEntry[]
+    }
+  | { readonly op: 'setXAttr'; readonly path: string; readonly id: number; readonly xattr: XAttrRecord }
+  | { readonly op: 'removeXAttr'; readonly path: string; readonly id: number; readonly namespace: XAttrNamespace; readonly name: string }
+  /** 0 = none of its own. */
+  | { readonly op: 'setStoragePolicy'; readonly path: string; readonly id: number; readonly policy: number }
   /** A restore: ids and stamps go on from here, beyond all that the history after the backup can have given out. */
   | { readonly op: 'skipIds'; readonly nextInodeId: number; readonly nextBlockId: number; readonly nextGenstamp: number }
 

@@ -2,7 +2,9 @@
 import type { ListingReply } from '../../proto/ports.ts'
 import { FileKind } from '../../proto/ports.ts'
 import { utf8Length } from '../../common/path.ts'
-import type { Inode } from './model.ts'
+import { HAS_ACL } from './extras.ts'
+import type { Inode, NamespaceView } from './model.ts'
+import { ownPolicy } from './storage-policies.ts'
 
 const encoder = new TextEncoder()
 
@@ -30,8 +32,8 @@ export function emptyListing(exists: boolean): ListingReply {
   }
 }
 
-/** `name` stands in for the names of the entries: '' in the listing of a file. */
-export function listingOf(inodes: readonly Inode[], more: boolean, name?: string): ListingReply {
+/** `name` stands in for the names of the entries: '' in the listing of a file. Storage policies are the entries' own. */
+export function listingOf(view: NamespaceView, inodes: readonly Inode[], more: boolean, name?: string): ListingReply {
   const page = emptyListing(true)
   page.more = more
   page.entries = inodes.length
@@ -56,14 +58,16 @@ export function listingOf(inodes: readonly Inode[], more: boolean, name?: string
     page.group.push(indexOf(inode.group))
     page.fileId.push(inode.id)
     if (inode.kind === 'directory') {
-      page.kindPermission.push((FileKind.KIND_DIRECTORY << 16) | inode.permission)
+      page.kindPermission.push((FileKind.KIND_DIRECTORY << 16) | aclBit(inode) | inode.permission)
       page.length.push(0)
       page.replication.push(0)
       page.blockSize.push(0)
       page.children.push(inode.children)
-      page.storagePolicy.push(0)
+      const policy = ownPolicy(view, inode)
+      page.storagePolicy.push(policy)
+      anyPolicy ||= policy !== 0
     } else {
-      page.kindPermission.push((FileKind.KIND_FILE << 16) | (inode.holder === '' ? 0 : 1 << 15) | inode.permission)
+      page.kindPermission.push((FileKind.KIND_FILE << 16) | (inode.holder === '' ? 0 : 1 << 15) | aclBit(inode) | inode.permission)
       page.length.push(inode.length)
       page.replication.push(inode.replication)
       page.blockSize.push(inode.blockSize)
@@ -77,3 +81,5 @@ export function listingOf(inodes: readonly Inode[], more: boolean, name?: string
   if (!anyPolicy) page.storagePolicy = []
   return page
 }
+
+const aclBit = (inode: Inode): number => ((inode.flags & HAS_ACL) === 0 ? 0 : 1 << 14)

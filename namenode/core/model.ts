@@ -6,7 +6,7 @@
 //   2. apply (apply.ts): changes the records. Deterministic, needs no cluster, no clock, and never refuses: replaying the edits in
 //      order on an empty store gives the same namespace, record for record.
 //   3. after the commit: reply to the caller, then the edit's effects reach the block layer (ClusterPort.committed).
-import type { Block, ListingReply, ReplicaLocation } from '../../proto/ports.ts'
+import type { AclEntry, Block, ListingReply, ReplicaLocation, StorageType, XAttrNamespace } from '../../proto/ports.ts'
 import type { EditRecord } from './edits.ts'
 
 export interface DirectoryTotals {
@@ -28,6 +28,36 @@ interface InodeBase {
   readonly group: string
   readonly mtimeMs: number
   readonly atimeMs: number
+  /** What there is in its extras (HAS_… of extras.ts); 0 of nearly every inode. */
+  readonly flags: number
+}
+
+export interface XAttrRecord {
+  readonly namespace: XAttrNamespace
+  readonly name: string
+  /** In hexadecimal. */
+  readonly value: string
+}
+
+/** Quota of a directory for one type of storage, and what the files below take of it: bytes of all replicas. */
+export interface TypeQuotaRecord {
+  readonly type: StorageType
+  readonly quota: number
+  readonly consumed: number
+}
+
+/** What few inodes have. It lies beside the inodes, so that those without it pay nothing for it. */
+export interface Extras {
+  /**
+   * The entries of an ACL that the permission does not hold, in HDFS's order: named users, the owning group, named groups; then all
+   * default entries. The group bits of the permission are the mask once there are access entries here.
+   */
+  readonly acl: readonly AclEntry[]
+  /** Last set first, as HDFS lists them. */
+  readonly xattrs: readonly XAttrRecord[]
+  /** Of a directory; 0 = none. Files carry theirs in the inode. */
+  readonly storagePolicy: number
+  readonly typeQuotas: readonly TypeQuotaRecord[]
 }
 
 export interface DirectoryInode extends InodeBase {
@@ -84,6 +114,12 @@ export interface NamespaceView {
   blocksFrom(fromId: number, limit: number): BlockRecord[]
   /** Files open for writing, by inode id, after `afterId`. */
   openFiles(afterId: number, limit: number): FileInode[]
+  /** Of an inode whose flags are not 0. */
+  extras(id: number): Extras | undefined
+  /** Some directory has a storage policy. */
+  hasPolicies(): boolean
+  /** Some directory has a quota for a type of storage. */
+  hasTypeQuotas(): boolean
   counters(): Counters
 }
 
@@ -102,10 +138,12 @@ export interface Counters {
 export interface NamespaceTx extends NamespaceView {
   /** Inserts or replaces. A change of parentId or name moves the directory entry. */
   putInode(inode: Inode): void
-  /** Removes the inode and its directory entry, not its children or blocks. */
+  /** Removes the inode and its directory entry, not its children, blocks or extras. */
   deleteInode(id: number): void
   putBlock(block: BlockRecord): void
   deleteBlock(blockId: number): void
+  /** Undefined removes them. The flags of the inode are the caller's to set. */
+  putExtras(id: number, extras: Extras | undefined): void
   setCounters(counters: Partial<Counters>): void
 }
 

@@ -4,6 +4,8 @@
 // What counts: every record that the edits determine, field by field, in one order: the tree from the root, parents before their
 // entries, entries in the order of listings, each file followed by its blocks; then in the same way what is deleted and only waits
 // to be removed; then the counters (next inode id, block id, generation stamp; files, directories, blocks).
+// What few inodes have (ACL, extended attributes, storage policy of a directory, type quotas) follows the inode in a line of its own, so
+// that a namespace without any has the checksum that older programs give it.
 // Of an inode: id, parent, name, permission, owner, group, times; of a file its replication, block size, length, storage policy and
 // lease holder; of a directory its number of entries, quotas and subtree totals. Of a block: id, index, stamp, length, state.
 // What does not count: the last transaction id (it is told beside the checksum), the edit log and how much of it is kept, what the
@@ -12,6 +14,7 @@
 // The walk takes one consistent view, which the caller provides: a copy, or a store between two turns. It comes in steps, so that
 // a caller with other work can do that in between, as long as nothing is committed.
 import { graveyardInodeId, rootInodeId } from '../../common/limits.ts'
+import { extrasOf } from './extras.ts'
 import type { BlockRecord, Inode, NamespaceView } from './model.ts'
 
 /** SHA-256 of one line of JSON for each record. A change of what counts gets another number. */
@@ -60,7 +63,7 @@ interface Open {
 function* digestTree(view: NamespaceView, topId: number, digest: Digest): Generator<undefined, void> {
   const top = view.inode(topId)
   if (top === undefined) return
-  digest.update(lineOfInode(top))
+  digestInode(view, top, digest)
   const stack: Open[] = [{ id: topId, page: view.children(topId, '', PAGE), at: 0 }]
   for (let open = stack.at(-1); open !== undefined; open = stack.at(-1)) {
     const inode = open.page[open.at++]
@@ -73,11 +76,28 @@ function* digestTree(view: NamespaceView, topId: number, digest: Digest): Genera
       open.page = view.children(open.id, open.page.at(-1)!.name, PAGE)
       open.at = 0
     } else {
-      digest.update(lineOfInode(inode))
+      digestInode(view, inode, digest)
       if (inode.kind === 'file') for (const block of view.blocks(inode.id)) digest.update(lineOfBlock(block))
       else if (inode.children > 0) stack.push({ id: inode.id, page: view.children(inode.id, '', PAGE), at: 0 })
     }
   }
+}
+
+function digestInode(view: NamespaceView, inode: Inode, digest: Digest): void {
+  digest.update(lineOfInode(inode))
+  if (inode.flags === 0) return
+  const { acl, xattrs, storagePolicy, typeQuotas } = extrasOf(view, inode)
+  digest.update(
+    line([
+      'extras',
+      inode.id,
+      inode.flags,
+      ...acl.flatMap(({ scope, type, name, permission }) => ['acl', scope, type, name, permission]),
+      ...xattrs.flatMap(({ namespace, name, value }) => ['xattr', namespace, name, value]),
+      storagePolicy,
+      ...typeQuotas.flatMap(({ type, quota, consumed }) => ['type', type, quota, consumed]),
+    ]),
+  )
 }
 
 function lineOfInode(inode: Inode): string {

@@ -3,6 +3,9 @@
 // Every ancestor must be executable. What a verb asks for beyond that: access to the parent, to the nearest existing ancestor, to
 // the record itself, or to every directory below it. A sticky directory lets only owners take entries away.
 import { QuarryError } from '../../common/errors.ts'
+import { AclEntryType, AclScope } from '../../proto/ports.ts'
+import type { AclEntry } from '../../proto/ports.ts'
+import { extrasOf, HAS_ACL } from './extras.ts'
 import type { DirectoryInode, Inode, NamespaceView } from './model.ts'
 import { fileInTheWay, pathOfNode } from './resolve.ts'
 import type { Resolved } from './resolve.ts'
@@ -21,11 +24,30 @@ export const EXECUTE = 1
 
 const ACTION_NAMES = ['NONE', 'EXECUTE', 'WRITE', 'WRITE_EXECUTE', 'READ', 'READ_EXECUTE', 'READ_WRITE', 'ALL'] as const
 
-export function permits(caller: Caller, inode: Inode, access: number): boolean {
+export function permits(view: NamespaceView, caller: Caller, inode: Inode, access: number): boolean {
   if (caller.isSuper) return true
+  if ((inode.flags & HAS_ACL) !== 0) {
+    const { acl } = extrasOf(view, inode)
+    if (acl[0]?.scope === AclScope.ACL_ACCESS) return permitsByAcl(caller, inode, acl, access)
+  }
   const bits =
     inode.owner === caller.user ? inode.permission >> 6 : caller.groups.includes(inode.group) ? inode.permission >> 3 : inode.permission
   return (bits & access) === access
+}
+
+/** The first class that the caller belongs to decides; of groups, any that he belongs to. The group bits are the mask. */
+function permitsByAcl(caller: Caller, inode: Inode, acl: readonly AclEntry[], access: number): boolean {
+  if (inode.owner === caller.user) return ((inode.permission >> 6) & access) === access
+  let belongs = false
+  for (const { scope, type, name, permission } of acl) {
+    if (scope !== AclScope.ACL_ACCESS) break
+    const isUser = type === AclEntryType.ACL_USER
+    if (isUser ? name !== caller.user : !caller.groups.includes(name === '' ? inode.group : name)) continue
+    if ((permission & (inode.permission >> 3) & access) === access) return true
+    if (isUser) return false
+    belongs = true
+  }
+  return !belongs && (inode.permission & access) === access
 }
 
 /** `rwxr-xr-t`, as `ls` prints it. */
@@ -47,8 +69,8 @@ function denied(caller: Caller, access: number, path: string, inode: Inode): Qua
   )
 }
 
-export function requireAccess(caller: Caller, inode: Inode, access: number, path: string): void {
-  if (!permits(caller, inode, access)) throw denied(caller, access, path, inode)
+export function requireAccess(view: NamespaceView, caller: Caller, inode: Inode, access: number, path: string): void {
+  if (!permits(view, caller, inode, access)) throw denied(caller, access, path, inode)
 }
 
 /**
@@ -61,7 +83,8 @@ export function checkTraverse(caller: Caller, resolved: Resolved, creates = fals
     const end = Math.min(nodes.length, names.length)
     for (let i = 0; i < end; i++) {
       const inode = nodes[i]!
-      if (inode.kind === 'directory' && !permits(caller, inode, EXECUTE)) throw denied(caller, EXECUTE, pathOfNode(resolved, i), inode)
+      if (inode.kind === 'directory' && !permits(resolved.view, caller, inode, EXECUTE))
+        throw denied(caller, EXECUTE, pathOfNode(resolved, i), inode)
     }
   }
   const file = fileInTheWay(resolved)
@@ -73,7 +96,7 @@ export function checkTraverse(caller: Caller, resolved: Resolved, creates = fals
 
 /** Access to the record itself, if it exists. */
 export function checkPath(caller: Caller, resolved: Resolved, access: number): void {
-  if (!caller.isSuper && resolved.last !== undefined) requireAccess(caller, resolved.last, access, resolved.path)
+  if (!caller.isSuper && resolved.last !== undefined) requireAccess(resolved.view, caller, resolved.last, access, resolved.path)
 }
 
 /** Write access to the directory of the last component, with the sticky rule for what is there already. */
@@ -83,7 +106,7 @@ export function checkParentWrite(caller: Caller, resolved: Resolved): void {
   const parent = resolved.nodes[index]
   if (parent === undefined) return
   checkSticky(caller, resolved)
-  requireAccess(caller, parent, WRITE, pathOfNode(resolved, index))
+  requireAccess(resolved.view, caller, parent, WRITE, pathOfNode(resolved, index))
 }
 
 /** Write access to the nearest ancestor that exists: where a new entry will appear. */
@@ -91,7 +114,7 @@ export function checkAncestorWrite(caller: Caller, resolved: Resolved): void {
   if (caller.isSuper) return
   const index = Math.max(0, Math.min(resolved.nodes.length, resolved.names.length) - 1)
   checkSticky(caller, resolved)
-  requireAccess(caller, resolved.nodes[index]!, WRITE, pathOfNode(resolved, index))
+  requireAccess(resolved.view, caller, resolved.nodes[index]!, WRITE, pathOfNode(resolved, index))
 }
 
 function checkSticky(caller: Caller, resolved: Resolved): void {
@@ -138,7 +161,7 @@ export function checkSubtree(
   const open: { directory: DirectoryInode; path: string }[] = [{ directory: top, path }]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     const { directory } = at
-    if (!(skipEmpty && directory.children === 0)) requireAccess(caller, directory, access, at.path)
+    if (!(skipEmpty && directory.children === 0)) requireAccess(view, caller, directory, access, at.path)
     if (directory.totals.directories === 1) continue
     for (let after = ''; ;) {
       const page = view.children(directory.id, after, WALK_PAGE)

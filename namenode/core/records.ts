@@ -15,8 +15,24 @@ export function makeDirectory(
   children: number,
   nameQuota: number,
   spaceQuota: number,
+  flags = 0,
 ): DirectoryInode {
-  return { kind: 'directory', id, parentId, name, permission, owner, group, mtimeMs, atimeMs, totals, children, nameQuota, spaceQuota }
+  return {
+    kind: 'directory',
+    id,
+    parentId,
+    name,
+    permission,
+    owner,
+    group,
+    mtimeMs,
+    atimeMs,
+    flags,
+    totals,
+    children,
+    nameQuota,
+    spaceQuota,
+  }
 }
 
 export function makeFile(
@@ -33,6 +49,7 @@ export function makeFile(
   length: number,
   storagePolicy: number,
   holder: string,
+  flags = 0,
 ): FileInode {
   return {
     kind: 'file',
@@ -44,6 +61,7 @@ export function makeFile(
     group,
     mtimeMs,
     atimeMs,
+    flags,
     replication,
     blockSize,
     length,

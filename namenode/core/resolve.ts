@@ -6,6 +6,8 @@ import { joinPath, splitPath } from '../../common/path.ts'
 import type { DirectoryInode, Inode, NamespaceView } from './model.ts'
 
 export interface Resolved {
+  /** Where it was looked up. */
+  readonly view: NamespaceView
   /** As asked for, without a '/' at the end. */
   readonly path: string
   readonly names: readonly string[]
@@ -28,7 +30,7 @@ export function resolve(view: NamespaceView, path: string): Resolved {
     at = next
   }
   const clean = path.length > 1 && path.charCodeAt(path.length - 1) === 0x2f ? path.slice(0, -1) : path
-  return { path: clean, names, nodes, last: nodes.length === names.length + 1 ? at : undefined }
+  return { view, path: clean, names, nodes, last: nodes.length === names.length + 1 ? at : undefined }
 }
 
 /** The path of the record at `index` of `nodes`. */

@@ -10,7 +10,7 @@ export function replyOfEdit(record: EditRecord, view: NamespaceView, cluster: Cl
   switch (edit.op) {
     case 'create': {
       const inode = view.inode(edit.id)
-      return inode === undefined ? undefined : { file: { ...fileStatus(inode, ''), length: 0, underConstruction: true } }
+      return inode === undefined ? undefined : { file: { ...fileStatus(view, inode, ''), length: 0, underConstruction: true } }
     }
     case 'append': {
       const inode = view.inode(edit.id)
@@ -18,7 +18,7 @@ export function replyOfEdit(record: EditRecord, view: NamespaceView, cluster: Cl
       const block = edit.reopens === undefined ? undefined : view.block(edit.reopens)
       return {
         lastBlock: block === undefined ? null : locatedBlock(block, inode.length - block.length, cluster.locations(block, address), false),
-        file: { ...fileStatus(inode, ''), underConstruction: true },
+        file: { ...fileStatus(view, inode, ''), underConstruction: true },
       }
     }
     case 'rename':
@@ -27,6 +27,8 @@ export function replyOfEdit(record: EditRecord, view: NamespaceView, cluster: Cl
       return yes
     case 'concat':
     case 'updatePipeline':
+    case 'setXAttr':
+    case 'removeXAttr':
       return {}
     default:
       return undefined

@@ -1,7 +1,9 @@
 // File status and located blocks: what every door tells of a record.
 import type { Init, FileStatus, LocatedBlock, LocatedBlocks, ReplicaLocation } from '../../proto/ports.ts'
 import { FileKind } from '../../proto/ports.ts'
+import { HAS_ACL } from './extras.ts'
 import type { BlockRecord, ClusterPort, FileInode, Inode, NamespaceView } from './model.ts'
+import { policyInForce } from './storage-policies.ts'
 
 /** What is needed to say where blocks are. */
 export interface Locator {
@@ -13,7 +15,7 @@ export interface Locator {
   readonly caller: { readonly address: string }
 }
 
-export function fileStatus(inode: Inode, name: string): FileStatus {
+export function fileStatus(view: NamespaceView, inode: Inode, name: string): FileStatus {
   if (inode.kind === 'directory') {
     return {
       kind: FileKind.KIND_DIRECTORY,
@@ -28,10 +30,10 @@ export function fileStatus(inode: Inode, name: string): FileStatus {
       blockSize: 0,
       fileId: inode.id,
       children: inode.children,
-      storagePolicy: 0,
+      storagePolicy: policyInForce(view, inode),
       underConstruction: false,
       locations: null,
-      flags: 0,
+      flags: inode.flags & HAS_ACL,
     }
   }
   return {
@@ -47,10 +49,10 @@ export function fileStatus(inode: Inode, name: string): FileStatus {
     blockSize: inode.blockSize,
     fileId: inode.id,
     children: 0,
-    storagePolicy: inode.storagePolicy,
+    storagePolicy: policyInForce(view, inode),
     underConstruction: inode.holder !== '',
     locations: null,
-    flags: 0,
+    flags: inode.flags & HAS_ACL,
   }
 }
 

@@ -75,6 +75,7 @@ function withTotals(
     d.children + entries,
     d.nameQuota,
     d.spaceQuota,
+    d.flags,
   )
 }
 

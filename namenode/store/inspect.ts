@@ -51,6 +51,10 @@ const rules: readonly string[] = [
    FROM inode WHERE parent_id = 0 HAVING coalesce(sum(t_bytes), 0) <> (SELECT coalesce(sum(length), 0) FROM inode)`,
   `SELECT 'owner or group of inode ' || i.id || ' is not known' FROM inode i
    WHERE NOT EXISTS (SELECT 1 FROM principal WHERE id = i.owner) OR NOT EXISTS (SELECT 1 FROM principal WHERE id = i.grp)`,
+  `SELECT 'inode ' || i.id || ' says ' || i.flags || ' of its attributes, which are ' || coalesce(e.kinds, 0) FROM inode i
+   LEFT JOIN extras e ON e.inode_id = i.id WHERE i.flags <> coalesce(e.kinds, 0)`,
+  `SELECT 'attributes belong to inode ' || inode_id || ', which does not exist' FROM extras
+   WHERE NOT EXISTS (SELECT 1 FROM inode WHERE id = inode_id)`,
   `SELECT 'the edit log lacks what lies between ' || before || ' and ' || first_txid FROM
    (SELECT first_txid, lag(last_txid) OVER (ORDER BY first_txid) AS before FROM edits) WHERE before IS NOT NULL AND first_txid <> before + 1`,
   `SELECT 'the edit log ends at ' || max(e.last_txid) || ', the last transaction is ' || c.last_txid FROM edits e, counter c

@@ -27,11 +27,12 @@ export class ListingCache {
   /** An entry came, went, or changed in what a listing shows. */
   changed(before: Inode | undefined, after: Inode | undefined): void {
     if (this.#pages.size === 0 || (before !== undefined && after !== undefined && looksSame(before, after))) return
-    if (before !== undefined) this.#drop(before.parentId)
-    if (after !== undefined) this.#drop(after.parentId)
+    if (before !== undefined) this.drop(before.parentId)
+    if (after !== undefined) this.drop(after.parentId)
   }
 
-  #drop(directoryId: number): void {
+  /** Forgets the pages of a directory. */
+  drop(directoryId: number): void {
     const pages = this.#pages.get(directoryId)
     if (pages === undefined) return
     for (const page of pages.values()) this.#entries -= page.entries + 1
@@ -53,6 +54,7 @@ function looksSame(a: Inode, b: Inode): boolean {
     a.owner !== b.owner ||
     a.group !== b.group ||
     a.mtimeMs !== b.mtimeMs ||
+    a.flags !== b.flags ||
     a.atimeMs !== b.atimeMs
   )
     return false

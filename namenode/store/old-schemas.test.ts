@@ -28,7 +28,7 @@ const edits = [
   { txid: 2, atMs: atMs + 5, edit: { op: 'mkdirs', path: '/d', parent: 16385, owner: 'ann', permission: 0o755, name: 'd', id: 16386 } },
 ]
 
-/** What the first programs left: a root with a directory, no directory for deleted trees. `kept`: its edit log has not been trimmed. */
+/** What older programs left: a root with a directory, and from schema 2 on the directory for deleted trees. `kept`: its edit log has not been trimmed. */
 function firstProgram(version: number, kept: boolean): void {
   mkdirSync(directory, { recursive: true })
   const database = new Database(join(directory, 'namespace.db'))
@@ -40,6 +40,11 @@ function firstProgram(version: number, kept: boolean): void {
     VALUES (16385, 0, '', 493, 1, 2, ${atMs + 5}, 0, 1, -1, -1, 0, 2, 0, 0), (16386, 16385, 'd', 493, 3, 2, ${atMs + 5}, 0, 0, -1, -1, 0, 1, 0, 0);
     UPDATE counter SET next_inode = 16387, last_txid = 2, directories = 2;
   `)
+  if (version >= 2)
+    database.exec(`
+      INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space)
+      VALUES (1, 0, 'deleted', 0, 1, 2, ${atMs}, 0, 0, -1, -1, 0, 1, 0, 0);
+    `)
   if (kept)
     for (const edit of edits) database.prepare('INSERT INTO edits VALUES (?, ?, ?)').run(edit.txid, edit.txid, JSON.stringify([edit]))
   database.close()

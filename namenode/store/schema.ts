@@ -7,6 +7,7 @@
 // edits     one row for each commit: the JSON of its edit records.
 // counter   one row: next ids, last transaction, sums.
 // principal owners and groups by number.
+// extras    what few inodes have (ACL, extended attributes, ...) as JSON; `kinds` are the flags of the inode, which say so.
 import type { Database } from 'better-sqlite3'
 import { QuarryError } from '../../common/errors.ts'
 import { damaged } from './sqlite-errors.ts'
@@ -45,6 +46,13 @@ const migrations: readonly string[] = [
   LEFT JOIN principal p ON p.name = json_extract(e.json, '$[0].edit.owner')
   LEFT JOIN principal g ON g.name = json_extract(e.json, '$[0].edit.group')
   WHERE r.id = 16385 AND NOT EXISTS (SELECT 1 FROM inode WHERE id = 1);
+  `,
+  // ACLs, extended attributes, storage policies and type quotas (core/extras.ts). The index holds directories with a policy (4) or
+  // a type quota (8) only: whether there are any is asked at each start.
+  `
+  ALTER TABLE inode ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE extras (inode_id INTEGER PRIMARY KEY, kinds INTEGER NOT NULL, json TEXT NOT NULL);
+  CREATE INDEX extras_above ON extras (kinds) WHERE kinds >= 4;
   `,
 ]
 

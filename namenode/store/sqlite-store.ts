@@ -16,10 +16,12 @@ import { isQuarryError } from '../../common/errors.ts'
 import type { ListingReply } from '../../proto/ports.ts'
 import type { EditRecord } from '../core/edits.ts'
 import { listingOf } from '../core/listing.ts'
-import type { BlockRecord, Counters, FileInode, Inode, NamespaceStore, NamespaceTx } from '../core/model.ts'
+import { flagsOf, HAS_POLICY, HAS_TYPE_QUOTAS } from '../core/extras.ts'
+import type { BlockRecord, Counters, Extras, FileInode, Inode, NamespaceStore, NamespaceTx } from '../core/model.ts'
 import { makeBlock, makeDirectory, makeFile } from '../core/records.ts'
 import { checkpointPages, openDatabase } from './database.ts'
 import { parseEdits } from './edit-rows.ts'
+import { parseExtras } from './extras-rows.ts'
 import { Generations } from './generations.ts'
 import { lockDirectory } from './lock.ts'
 import { ListingCache } from './listing-cache.ts'
@@ -62,10 +64,15 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   readonly #names: NameCache
   readonly #blocks: Generations<number, BlockRecord>
   readonly #fileBlocks: Generations<number, BlockRecord[]>
+  readonly #extras: Generations<number, Extras>
   readonly #listings = new ListingCache()
   /** Changed inodes: what SQLite holds of them (undefined = nothing), and what they are now (undefined = deleted). */
   #dirtyInodes = new Map<number, { before: Inode | undefined; now: Inode | undefined }>()
   #dirtyBlocks = new Map<number, { before: boolean; now: BlockRecord | undefined }>()
+  #dirtyExtras = new Map<number, { before: boolean; now: Extras | undefined }>()
+  /** Directories with a policy, and with quotas by type. */
+  #policies = 0
+  #typeQuotas = 0
   #counters: { -readonly [K in keyof Counters]: Counters[K] }
   #committedCounters: Counters
   #inTransaction = false
@@ -86,6 +93,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     this.#names = new NameCache(options.cacheEntries)
     this.#blocks = new Generations(options.cacheEntries)
     this.#fileBlocks = new Generations(options.cacheEntries)
+    this.#extras = new Generations(options.cacheEntries)
     this.#unlock = lockDirectory(options.directory)
     let database: Database.Database | undefined
     try {
@@ -95,6 +103,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       this.#counters = this.#readCounters()
       this.#committedCounters = { ...this.#counters }
       this.#loadPrincipals()
+      this.#countExtras()
     } catch (error) {
       database?.close()
       this.#unlock()
@@ -160,7 +169,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     const found = this.children(parentId, after, limit + 1)
     const more = found.length > limit
     if (more) found.pop()
-    const page = listingOf(found, more)
+    const page = listingOf(this, found, more)
     if (!this.#inTransaction) this.#listings.set(parentId, after, limit, page)
     return page
   }
@@ -197,6 +206,27 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
   openFiles(afterId: number, limit: number): FileInode[] {
     this.#flush()
     return (this.#statements.openFiles.all(afterId, limit) as Row[]).map((row) => this.#toInode(row) as FileInode)
+  }
+
+  extras(id: number): Extras | undefined {
+    const cached = this.#extras.get(id)
+    if (cached !== undefined) return cached
+    const dirty = this.#dirtyExtras.get(id)
+    if (dirty !== undefined) return dirty.now
+    this.#age()
+    const row = this.#statements.extras.get(id) as [string] | undefined
+    if (row === undefined) return undefined
+    const extras = parseExtras(row[0], id)
+    this.#extras.set(id, extras)
+    return extras
+  }
+
+  hasPolicies(): boolean {
+    return this.#policies > 0
+  }
+
+  hasTypeQuotas(): boolean {
+    return this.#typeQuotas > 0
   }
 
   counters(): Counters {
@@ -264,6 +294,22 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       )
   }
 
+  putExtras(id: number, extras: Extras | undefined): void {
+    const before = this.extras(id)
+    const dirty = this.#dirtyExtras.get(id)
+    if (dirty === undefined) this.#dirtyExtras.set(id, { before: before !== undefined, now: extras })
+    else dirty.now = extras
+    if (extras === undefined) this.#extras.delete(id)
+    else this.#extras.set(id, extras)
+    this.#policies += Number(has(extras, HAS_POLICY)) - Number(has(before, HAS_POLICY))
+    this.#typeQuotas += Number(has(extras, HAS_TYPE_QUOTAS)) - Number(has(before, HAS_TYPE_QUOTAS))
+    // Policies of directories are part of a page, and neither the inode nor its flags need change with them.
+    if (extras?.storagePolicy !== before?.storagePolicy) {
+      const inode = this.inode(id)
+      if (inode !== undefined) this.#listings.drop(inode.parentId)
+    }
+  }
+
   setCounters(counters: Partial<Counters>): void {
     Object.assign(this.#counters, counters)
   }
@@ -276,6 +322,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     if (last !== undefined) this.#counters.lastTxid = last.txid
     try {
       this.#flush()
+      this.#flushExtras()
       this.#begin()
       if (last !== undefined) this.#statements.addEdits.run(edits[0]!.txid, last.txid, JSON.stringify(edits))
       const c = this.#counters
@@ -291,11 +338,12 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 
   /** Forgets what was not used for long, unless something is pending: that must stay where reads find it. */
   #age(): void {
-    if (this.#inTransaction || this.#dirtyInodes.size > 0 || this.#dirtyBlocks.size > 0) return
+    if (this.#inTransaction || this.#dirtyInodes.size > 0 || this.#dirtyBlocks.size > 0 || this.#dirtyExtras.size > 0) return
     this.#inodes.age()
     this.#names.age()
     this.#blocks.age()
     this.#fileBlocks.age()
+    this.#extras.age()
   }
 
   rollback(): void {
@@ -304,14 +352,17 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     this.#spoilt = undefined
     this.#dirtyInodes.clear()
     this.#dirtyBlocks.clear()
+    this.#dirtyExtras.clear()
     this.#inodes.clear()
     this.#names.clear()
     this.#blocks.clear()
     this.#fileBlocks.clear()
+    this.#extras.clear()
     this.#listings.clear()
     this.#counters = this.#readCounters()
     this.#committedCounters = { ...this.#counters }
     this.#loadPrincipals()
+    this.#countExtras()
   }
 
   #begin(): void {
@@ -362,6 +413,16 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
       throw this.#spoil(error)
     }
     this.#dirtyBlocks.clear()
+  }
+
+  #flushExtras(): void {
+    if (this.#dirtyExtras.size === 0) return
+    this.#begin()
+    for (const [id, { before, now }] of this.#dirtyExtras) {
+      if (now !== undefined) this.#statements.putExtras.run(id, flagsOf(now), JSON.stringify(now))
+      else if (before) this.#statements.deleteExtras.run(id)
+    }
+    this.#dirtyExtras.clear()
   }
 
   /** T1, T2. */
@@ -500,10 +561,25 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     const owner = this.#principalNames[row[4]]!
     const group = this.#principalNames[row[5]]!
     if (row[13] === null) {
-      return makeFile(row[0], row[1], row[2], row[3], owner, group, row[6], row[7], row[8]!, row[9]!, row[10]!, row[11]!, row[12] ?? '')
+      return makeFile(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        owner,
+        group,
+        row[6],
+        row[7],
+        row[8]!,
+        row[9]!,
+        row[10]!,
+        row[11]!,
+        row[12] ?? '',
+        row[20],
+      )
     }
     const totals = { files: row[16]!, directories: row[17]!, bytes: row[18]!, space: row[19]! }
-    return makeDirectory(row[0], row[1], row[2], row[3], owner, group, row[6], row[7], totals, row[13], row[14]!, row[15]!)
+    return makeDirectory(row[0], row[1], row[2], row[3], owner, group, row[6], row[7], totals, row[13], row[14]!, row[15]!, row[20])
   }
 
   #principal(name: string): number {
@@ -524,6 +600,15 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
     }
   }
 
+  #countExtras(): void {
+    this.#policies = 0
+    this.#typeQuotas = 0
+    for (const [kinds, directories] of this.#statements.extrasAbove.all() as [number, number][]) {
+      if ((kinds & HAS_POLICY) !== 0) this.#policies += directories
+      if ((kinds & HAS_TYPE_QUOTAS) !== 0) this.#typeQuotas += directories
+    }
+  }
+
   #readCounters(): Counters {
     const [nextInodeId, nextBlockId, nextGenstamp, lastTxid, files, directories, blocks] = this.#statements.counters.get() as [
       number,
@@ -539,5 +624,7 @@ export class SqliteStore implements NamespaceStore, NamespaceTx {
 }
 
 const moved = (before: Inode, now: Inode): boolean => before.parentId !== now.parentId || before.name !== now.name
+
+const has = (extras: Extras | undefined, flag: number): boolean => extras !== undefined && (flagsOf(extras) & flag) !== 0
 
 const toBlock = (row: BlockRow): BlockRecord => makeBlock(row[0], row[1], row[2], row[3], row[4], blockStates[row[5]]!)

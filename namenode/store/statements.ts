@@ -23,11 +23,12 @@ export type Row = [
   directories: number | null,
   bytes: number | null,
   space: number | null,
+  flags: number,
 ]
 export type BlockRow = [blockId: number, fileId: number, index: number, genstamp: number, length: number, state: number]
 
 const COLUMNS =
-  'id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space'
+  'id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space, flags'
 
 const BLOCK_COLUMNS = 'block_id, file_id, idx, genstamp, length, state'
 
@@ -52,16 +53,16 @@ export function prepare(database: Database) {
     children: raw(`SELECT ${COLUMNS} FROM inode WHERE parent_id = ? AND name > ? ORDER BY name LIMIT ?`),
     openFiles: raw(`SELECT ${COLUMNS} FROM inode WHERE holder IS NOT NULL AND id > ? ORDER BY id LIMIT ?`),
     addFile: run(
-      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, replication, block_size, length, storage_policy, holder, flags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     addDirectory: run(
-      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO inode (id, parent_id, name, permission, owner, grp, mtime, atime, children, name_quota, space_quota, t_files, t_directories, t_bytes, t_space, flags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     setFile: run(
-      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, replication = ?, length = ?, storage_policy = ?, holder = ? WHERE id = ?',
+      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, replication = ?, length = ?, storage_policy = ?, holder = ?, flags = ? WHERE id = ?',
     ),
     setDirectory: run(
-      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, children = ?, name_quota = ?, space_quota = ?, t_files = ?, t_directories = ?, t_bytes = ?, t_space = ? WHERE id = ?',
+      'UPDATE inode SET permission = ?, owner = ?, grp = ?, mtime = ?, atime = ?, children = ?, name_quota = ?, space_quota = ?, t_files = ?, t_directories = ?, t_bytes = ?, t_space = ?, flags = ? WHERE id = ?',
     ),
     deleteInode: run('DELETE FROM inode WHERE id = ?'),
     block: raw(`SELECT ${BLOCK_COLUMNS} FROM block WHERE block_id = ?`),
@@ -71,6 +72,10 @@ export function prepare(database: Database) {
       'INSERT INTO block VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (block_id) DO UPDATE SET file_id = excluded.file_id, idx = excluded.idx, genstamp = excluded.genstamp, length = excluded.length, state = excluded.state',
     ),
     deleteBlock: run('DELETE FROM block WHERE block_id = ?'),
+    extras: raw('SELECT json FROM extras WHERE inode_id = ?'),
+    putExtras: run('INSERT INTO extras VALUES (?, ?, ?) ON CONFLICT (inode_id) DO UPDATE SET kinds = excluded.kinds, json = excluded.json'),
+    deleteExtras: run('DELETE FROM extras WHERE inode_id = ?'),
+    extrasAbove: raw('SELECT kinds, count(*) FROM extras WHERE kinds >= 4 GROUP BY kinds'),
     counters: raw('SELECT next_inode, next_block, next_genstamp, last_txid, files, directories, blocks FROM counter'),
     setCounters: run(
       'UPDATE counter SET next_inode = ?, next_block = ?, next_genstamp = ?, last_txid = ?, files = ?, directories = ?, blocks = ?',
@@ -106,6 +111,7 @@ export function insertInode(statements: Statements, inode: Inode, owner: number,
       inode.length,
       inode.storagePolicy,
       inode.holder === '' ? null : inode.holder,
+      inode.flags,
     )
     return
   }
@@ -126,6 +132,7 @@ export function insertInode(statements: Statements, inode: Inode, owner: number,
     directories,
     bytes,
     space,
+    inode.flags,
   )
 }
 
@@ -142,6 +149,7 @@ export function updateInode(statements: Statements, inode: Inode, owner: number,
       inode.length,
       inode.storagePolicy,
       inode.holder === '' ? null : inode.holder,
+      inode.flags,
       inode.id,
     )
     return
@@ -160,6 +168,7 @@ export function updateInode(statements: Statements, inode: Inode, owner: number,
     directories,
     bytes,
     space,
+    inode.flags,
     inode.id,
   )
 }

@@ -16,8 +16,18 @@ export const testSettings: Settings = Object.fromEntries(
 ) as unknown as Settings
 
 const defaults: { readonly [M in Method]?: object } = {
-  mkdirs: { permission: 0o755, createParent: true },
-  create: { permission: 0o644, holder: 'writer', overwrite: false, createParent: true, replication: 3, blockSize: 1 << 20 },
+  mkdirs: { permission: 0o755, createParent: true, hasUnmasked: false, unmasked: 0 },
+  create: {
+    permission: 0o644,
+    holder: 'writer',
+    overwrite: false,
+    createParent: true,
+    replication: 3,
+    blockSize: 1 << 20,
+    storagePolicy: '',
+    hasUnmasked: false,
+    unmasked: 0,
+  },
   append: { holder: 'writer', newBlock: false },
   addBlock: { fileId: 0, holder: 'writer', previous: null, excluded: [], favored: [] },
   abandonBlock: { fileId: 0, holder: 'writer', block: null },
@@ -32,7 +42,10 @@ const defaults: { readonly [M in Method]?: object } = {
   delete: { recursive: true },
   setOwner: { owner: '', group: '' },
   setTimes: { mtimeMs: -1, atimeMs: -1 },
-  setQuota: { names: -2, space: -2 },
+  setQuota: { names: -2, space: -2, type: 0 },
+  setXAttr: { flag: 3 },
+  getXAttrs: { xattrs: [] },
+  snapshot: { name: '', other: '' },
   getFileInfo: { needLocations: false },
   getListing: { startAfter: '', needLocations: false, limit: 0 },
   getBlockLocations: { offset: 0, length: Number.MAX_SAFE_INTEGER },

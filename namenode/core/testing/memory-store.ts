@@ -5,12 +5,13 @@ import { compareNames } from '../../../common/path.ts'
 import type { ListingReply } from '../../../proto/ports.ts'
 import type { EditRecord } from '../edits.ts'
 import { listingOf } from '../listing.ts'
-import type { BlockRecord, Counters, FileInode, Inode, NamespaceStore, NamespaceTx } from '../model.ts'
+import type { BlockRecord, Counters, Extras, FileInode, Inode, NamespaceStore, NamespaceTx } from '../model.ts'
 
 export class MemoryStore implements NamespaceStore, NamespaceTx {
   #inodes = new Map<number, Inode>()
   #entries = new Map<number, Map<string, number>>()
   #blocks = new Map<number, BlockRecord>()
+  #extras = new Map<number, Extras>()
   #counters: Counters = {
     nextInodeId: rootInodeId,
     nextBlockId: firstBlockId,
@@ -47,7 +48,7 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
 
   listing(parentId: number, after: string, limit: number): Readonly<ListingReply> {
     const found = this.children(parentId, after, limit + 1)
-    return listingOf(found.slice(0, limit), found.length > limit)
+    return listingOf(this, found.slice(0, limit), found.length > limit)
   }
 
   blocks(fileId: number): BlockRecord[] {
@@ -70,6 +71,18 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
       (inode): inode is FileInode => inode.kind === 'file' && inode.holder !== '' && inode.id > afterId,
     )
     return open.sort((a, b) => a.id - b.id).slice(0, limit)
+  }
+
+  extras(id: number): Extras | undefined {
+    return this.#extras.get(id)
+  }
+
+  hasPolicies(): boolean {
+    return [...this.#extras.values()].some((extras) => extras.storagePolicy !== 0)
+  }
+
+  hasTypeQuotas(): boolean {
+    return [...this.#extras.values()].some((extras) => extras.typeQuotas.length > 0)
   }
 
   counters(): Counters {
@@ -127,6 +140,13 @@ export class MemoryStore implements NamespaceStore, NamespaceTx {
     assert(before !== undefined, () => `deletes block ${blockId}, which does not exist`)
     this.#blocks.delete(blockId)
     this.#undo.push(() => void this.#blocks.set(blockId, before))
+  }
+
+  putExtras(id: number, extras: Extras | undefined): void {
+    const before = this.#extras.get(id)
+    const put = (value: Extras | undefined): void => void (value === undefined ? this.#extras.delete(id) : this.#extras.set(id, value))
+    put(extras)
+    this.#undo.push(() => put(before))
   }
 
   setCounters(counters: Partial<Counters>): void {

@@ -2,6 +2,7 @@
 // nothing, from the retry cache and, after a restart, from the edits. addBlock and complete are safe by rules of their own.
 import { describe, expect, it } from 'vitest'
 import type { Method, Request } from '../../../proto/ports.ts'
+import { XAttrNamespace } from '../../../proto/ports.ts'
 import { atMostOnce } from '../commands.ts'
 import { Harness } from '../testing/harness.ts'
 
@@ -43,6 +44,16 @@ const cases: readonly Case[] = [
   one('truncate', async (quarry) => {
     await quarry.write('/f', [1 << 20, kib])
     return { path: '/f', newLength: 1 << 20 }
+  }),
+  one('setXAttr', async (quarry) => {
+    await quarry.write('/f')
+    return { path: '/f', xattr: { namespace: XAttrNamespace.XATTR_USER, name: 'a', value: new Uint8Array([1]) }, flag: 1 }
+  }),
+  one('removeXAttr', async (quarry) => {
+    const xattr = { namespace: XAttrNamespace.XATTR_USER, name: 'a', value: new Uint8Array(0) }
+    await quarry.write('/f')
+    await quarry.call('setXAttr', { path: '/f', xattr })
+    return { path: '/f', xattr }
   }),
   one('updatePipeline', async (quarry) => {
     await quarry.call('create', { path: '/f' })

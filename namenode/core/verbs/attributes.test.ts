@@ -35,7 +35,7 @@ describe('attributes', () => {
   it('of quotas are checked', async () => {
     const quarry = new Harness()
     await quarry.write('/f')
-    expect((await quarry.fails('setQuota', { path: '/f', names: 1 })).message).toBe('/f: Is not a directory')
+    expect((await quarry.fails('setQuota', { path: '/f', names: 1 })).message).toBe("`/f': Is not a directory")
     expect((await quarry.fails('setQuota', { path: '/no', names: 1 })).message).toBe('Directory does not exist: /no')
     expect((await quarry.fails('setQuota', { path: '/', names: 0 })).message).toBe('Illegal value for nsQuota or ssQuota : 0 and -2')
     expect((await quarry.fails('setQuota', { path: '/', names: -1 })).message).toBe('Cannot clear namespace quota on root.')

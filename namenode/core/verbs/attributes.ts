@@ -2,12 +2,17 @@
 import { QuarryError } from '../../../common/errors.ts'
 import { rootInodeId } from '../../../common/limits.ts'
 import type { Request } from '../../../proto/ports.ts'
-import type { Inode } from '../model.ts'
+import { StorageType } from '../../../proto/ports.ts'
+import { extrasOf } from '../extras.ts'
+import type { DirectoryInode, Inode } from '../model.ts'
 import { checkPath, checkTraverse, requireOwner, requireSuper, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
+import { storageTypeNames } from '../storage-policies.ts'
+import { hasTypeQuota } from '../type-quotas.ts'
+import { notADirectory } from './absent.ts'
 
 /** What the caller may change the attributes of, as its owner. */
 function owned(context: PlanContext, at: Resolved): Inode {
@@ -74,18 +79,32 @@ function quotaOperation(names: number, space: number): string {
 }
 
 export function setQuota(context: PlanContext, request: Request<'setQuota'>): Planned {
-  const { names, space } = request
+  const { names, space, type } = request
   const at = resolve(context.view, request.path)
   refuseInSafeMode(context, `Cannot set quota on ${at.path}`)
   requireSuper(context.caller, quotaOperation(names, space))
   checkTraverse(context.caller, at)
   if (names < KEEP || names === 0 || space < KEEP) {
-    throw new QuarryError('INVALID_ARGUMENT', `Illegal value for nsQuota or ssQuota : ${names} and ${space}`, { names, space })
+    throw new QuarryError('ILLEGAL_ARGUMENT', `Illegal value for nsQuota or ssQuota : ${names} and ${space}`, { names, space })
   }
   const inode = at.last
   if (inode === undefined) throw new QuarryError('NOT_FOUND', `Directory does not exist: ${at.path}`, { path: at.path })
-  if (inode.kind !== 'directory') throw new QuarryError('NOT_A_DIRECTORY', `${at.path}: Is not a directory`, { path: at.path })
-  if (inode.id === rootInodeId && names === NONE) throw new QuarryError('INVALID_ARGUMENT', 'Cannot clear namespace quota on root.')
+  if (inode.kind !== 'directory') throw notADirectory(at.path)
+  if (type !== StorageType.STORAGE_UNSPECIFIED) return setTypeQuota(context, at, inode, request)
+  if (inode.id === rootInodeId && names === NONE) throw new QuarryError('ILLEGAL_ARGUMENT', 'Cannot clear namespace quota on root.')
   if ((names === KEEP || names === inode.nameQuota) && (space === KEEP || space === inode.spaceQuota)) return { reply: emptyReply }
   return { reply: emptyReply, edit: { op: 'setQuota', path: at.path, id: inode.id, names, space } }
+}
+
+function setTypeQuota(context: PlanContext, at: Resolved, inode: DirectoryInode, request: Request<'setQuota'>): Planned {
+  const { type, space: quota, names } = request
+  if (names !== KEEP) {
+    const why = `Failed to set quota by storage type because nsQuota value is illegal ${names}`
+    throw new QuarryError('REFUSED', why, { names })
+  }
+  if (!hasTypeQuota(type))
+    throw new QuarryError('ILLEGAL_ARGUMENT', `Don't support Quota for storage type : ${storageTypeNames[type] ?? type}`, { type })
+  const before = extrasOf(context.view, inode).typeQuotas.find((one) => one.type === type)?.quota ?? NONE
+  if (quota === KEEP || quota === before) return { reply: emptyReply }
+  return { reply: emptyReply, edit: { op: 'setTypeQuota', path: at.path, id: inode.id, type, quota } }
 }

@@ -1,16 +1,20 @@
 // mkdirs and create: new entries.
 import { QuarryError } from '../../../common/errors.ts'
 import { replicationMax } from '../../../common/limits.ts'
-import type { Request } from '../../../proto/ports.ts'
+import type { AclEntry, Request } from '../../../proto/ports.ts'
 import { FileKind } from '../../../proto/ports.ts'
+import { inheritAcl } from '../acl.ts'
 import type { NewDirectories } from '../edits.ts'
-import type { DirectoryInode } from '../model.ts'
+import { extrasOf, HAS_ACL } from '../extras.ts'
+import type { DirectoryInode, Inode, NamespaceView } from '../model.ts'
 import { checkAncestorWrite, checkPath, checkTraverse, WRITE } from '../permissions.ts'
 import { no, refuseInSafeMode, yes } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { parentDirectory, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
+import { policyInForce, policyOfId, policyOfName } from '../storage-policies.ts'
 import { checkQuota, fileSpace } from '../totals.ts'
+import { checkTypeQuotas, gainOf, typeSpaceOf } from '../type-quotas.ts'
 import { requireFree } from './lease.ts'
 
 const PERMISSION_BITS = 0o1777
@@ -28,21 +32,25 @@ export function mkdirs(context: PlanContext, request: Request<'mkdirs'>): Planne
   }
   checkAncestorWrite(caller, at)
   if (!request.createParent) requireParent(at)
-  const permission = request.permission & PERMISSION_BITS
+  refuseReservedNames(at)
+  const above = at.nodes.at(-1)!
+  const unmasked = request.hasUnmasked ? request.unmasked : undefined
+  const { permission, acl } = inherit(view, above, request.permission & PERMISSION_BITS, unmasked, true)
   const counters = view.counters()
-  const parents = newParents(at, counters.nextInodeId, permission | OWNER_WRITE_EXECUTE)
+  const parents = newParents(at, counters.nextInodeId, request.permission | OWNER_WRITE_EXECUTE, unmasked)
   checkRoom(context, at, at.names.length - at.nodes.length + 1)
   return {
     reply: yes,
     edit: {
       op: 'mkdirs',
       path: at.path,
-      parent: at.nodes.at(-1)!.id,
+      parent: above.id,
       owner: caller.user,
       permission,
       name: at.names.at(-1)!,
       id: counters.nextInodeId + (parents?.names.length ?? 0),
       ...(parents === undefined ? {} : { parents }),
+      ...(acl === undefined ? {} : { acl }),
     },
   }
 }
@@ -75,13 +83,16 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
     if (pending !== undefined) return pending
     throw new QuarryError('ALREADY_EXISTS', `${at.path} for client ${caller.address} already exists`, { path: at.path })
   }
+  if (existing === undefined) refuseReservedNames(at)
   const counters = view.counters()
   const above = at.nodes.at(-1)!
   const parents = existing === undefined ? newParents(at, counters.nextInodeId, above.permission | OWNER_WRITE_EXECUTE) : undefined
   if (existing === undefined) checkRoom(context, at, at.names.length - at.nodes.length + 1)
   const parent = existing === undefined ? above : parentDirectory(at)!
   const id = counters.nextInodeId + (parents?.names.length ?? 0)
-  const permission = request.permission & 0o777
+  const unmasked = request.hasUnmasked ? request.unmasked & 0o777 : undefined
+  const { permission, acl } = inherit(view, parent, request.permission & 0o777, unmasked, false)
+  const storagePolicy = policyOfNewFile(view, parent, request.storagePolicy)
   return {
     reply: {
       file: {
@@ -97,9 +108,10 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
         blockSize,
         fileId: id,
         children: 0,
-        storagePolicy: 0,
+        storagePolicy: storagePolicy || policyInForce(view, parent),
         underConstruction: true,
         locations: null,
+        flags: acl === undefined ? 0 : HAS_ACL,
       },
     },
     edit: {
@@ -115,6 +127,8 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
       blockSize,
       holder: request.holder,
       ...(existing === undefined ? {} : { replaces: existing.id }),
+      ...(acl === undefined ? {} : { acl }),
+      ...(storagePolicy === 0 ? {} : { storagePolicy }),
     },
   }
 }
@@ -149,7 +163,12 @@ export function setReplication(context: PlanContext, request: Request<'setReplic
   if (file?.kind !== 'file') return { reply: no }
   if (file.replication === request.replication) return { reply: yes }
   const space = fileSpace(view, file)
-  checkQuota(view, parentDirectory(at)!, 0, (space / file.replication) * (request.replication - file.replication))
+  const more = (space / file.replication) * (request.replication - file.replication)
+  checkQuota(view, parentDirectory(at)!, 0, more)
+  if (view.hasTypeQuotas()) {
+    const after = typeSpaceOf(view, { ...file, replication: request.replication }, space + more)
+    checkTypeQuotas(view, parentDirectory(at)!, gainOf(after, typeSpaceOf(view, file, space)))
+  }
   return { reply: yes, edit: { op: 'setReplication', path: at.path, id: file.id, replication: request.replication } }
 }
 
@@ -160,10 +179,41 @@ function requireParent(at: Resolved): void {
   throw new QuarryError('NOT_FOUND', `Parent directory doesn't exist: ${parent}`, { path: parent })
 }
 
-/** The directories missing above the last component. */
-function newParents(at: Resolved, firstId: number, permission: number): NewDirectories | undefined {
+/** The directories missing above the last component. All of them inherit the same: default entries are handed down as they are. */
+function newParents(at: Resolved, firstId: number, mode: number, unmasked?: number): NewDirectories | undefined {
   const names = at.names.slice(at.nodes.length - 1, -1)
-  return names.length === 0 ? undefined : { names, firstId, permission: permission & PERMISSION_BITS }
+  if (names.length === 0) return undefined
+  const { permission, acl } = inherit(at.view, at.nodes.at(-1)!, mode & PERMISSION_BITS, unmasked, true)
+  return { names, firstId, permission, ...(acl === undefined ? {} : { acl }) }
+}
+
+/** The permission of a new entry and what it inherits of its directory's default ACL, whose place in cutting it the umask has else. */
+function inherit(
+  view: NamespaceView,
+  directory: Inode,
+  masked: number,
+  unmasked: number | undefined,
+  isDirectory: boolean,
+): { readonly permission: number; readonly acl?: readonly AclEntry[] } {
+  if ((directory.flags & HAS_ACL) === 0) return { permission: masked }
+  const stored = inheritAcl(extrasOf(view, directory).acl, (unmasked ?? masked) & PERMISSION_BITS, isDirectory)
+  if (stored === undefined) return { permission: masked }
+  return stored.acl.length === 0 ? { permission: stored.permission } : stored
+}
+
+/** 0 = the file follows its directory. One policy is copied, so that it stays when the directory's changes. */
+function policyOfNewFile(view: NamespaceView, directory: Inode, name: string): number {
+  if (name !== '') return policyOfName(name).id
+  const inherited = view.hasPolicies() ? policyInForce(view, directory) : 0
+  return inherited !== 0 && policyOfId(inherited).copyOnCreate ? inherited : 0
+}
+
+const SNAPSHOTS = '.snapshot'
+
+/** Where HDFS shows snapshots; its clients take no entry of this name for a file. */
+export function refuseReservedNames(at: Resolved): void {
+  for (let i = at.nodes.length - 1; i < at.names.length; i++)
+    if (at.names[i] === SNAPSHOTS) throw new QuarryError('INVALID_ARGUMENT', `"${SNAPSHOTS}" is a reserved name.`)
 }
 
 /** Room for one more entry in the directory where the first new record appears, and quota for all of them. */

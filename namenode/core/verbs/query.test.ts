@@ -100,6 +100,8 @@ describe('small questions', () => {
       spaceConsumed: 300,
       quota: -1,
       spaceQuota: -1,
+      types: [],
+      erasureCodingPolicy: '',
     })
     expect(await quarry.call('getContentSummary', { path: '/d/f' })).toMatchObject({ length: 100, files: 1, directories: 0 })
     expect(await quarry.call('isFileClosed', { path: '/d/f' })).toEqual({ value: true })

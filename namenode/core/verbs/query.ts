@@ -8,6 +8,7 @@ import type {
   LocatedBlocks,
   OpenFile,
   OpenFilesReply,
+  QuotaUsageReply,
   Request,
   ServerDefaultsReply,
 } from '../../../proto/ports.ts'
@@ -16,11 +17,15 @@ import { emptyListing, listingOf } from '../listing.ts'
 import { checkPath, checkSubtree, checkTraverse, EXECUTE, READ, requireSuper } from '../permissions.ts'
 import { emptyReply } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
-import { notFound, resolve } from '../resolve.ts'
+import { notFound, pathOfNode, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
 import { fileStatus, locatedBlocks } from '../status.ts'
 import { fileSpace, pathOf } from '../totals.ts'
-import type { FileInode } from '../model.ts'
+import type { FileInode, Inode, NamespaceView } from '../model.ts'
+import { policyInForce } from '../storage-policies.ts'
+import { typeQuotasOf } from '../type-quotas.ts'
+import { refuseUnreadable } from './xattrs.ts'
+import { notSnapshottable } from './absent.ts'
 import { livingInode } from './lease.ts'
 
 const noFile = { file: null } as const
@@ -32,7 +37,7 @@ export function getFileInfo(context: PlanContext, request: Request<'getFileInfo'
   if (last === undefined && context.caller.isSuper) return { reply: noFile }
   checkTraverse(context.caller, at)
   if (last === undefined) return { reply: noFile }
-  const file: Init<ReturnType<typeof fileStatus>> = fileStatus(last, '')
+  const file: Init<ReturnType<typeof fileStatus>> = fileStatus(context.view, last, '')
   if (request.needLocations && last.kind === 'file') file.locations = locatedBlocks(context, last, 0, Infinity)
   return { reply: { file } }
 }
@@ -42,18 +47,30 @@ export function getListing(context: PlanContext, request: Request<'getListing'>)
   const at = resolve(view, request.path)
   const inode = at.last
   checkTraverse(caller, at)
-  if (inode === undefined) return { reply: emptyListing(false) }
+  if (inode === undefined) {
+    if (at.names.at(-1) === '.snapshot' && at.nodes.length === at.names.length) throw notSnapshottable(pathOfNode(at, at.nodes.length - 1))
+    return { reply: emptyListing(false) }
+  }
   if (inode.kind === 'file') {
     if (request.startAfter !== '') return { reply: { ...emptyListing(true), isFile: true } }
-    const page = listingOf([inode], false, '')
+    const page = inherited(view, inode, listingOf(view, [inode], false, ''))
     return {
       reply: { ...page, isFile: true, ...(request.needLocations ? { locations: [locatedBlocks(context, inode, 0, Infinity)] } : {}) },
     }
   }
   checkPath(caller, at, READ | EXECUTE)
   const limit = request.limit === 0 ? listingPageMax : Math.min(request.limit, listingPageMax)
-  if (!request.needLocations) return { reply: view.listing(inode.id, request.startAfter, limit) }
-  return { reply: listingWithLocations(context, inode.id, request.startAfter, limit) }
+  const page = request.needLocations
+    ? listingWithLocations(context, inode.id, request.startAfter, limit)
+    : view.listing(inode.id, request.startAfter, limit)
+  return { reply: inherited(view, inode, page) }
+}
+
+/** Entries without a storage policy of their own show the one that is in force for them. */
+function inherited<P extends Init<ListingReply>>(view: NamespaceView, directory: Inode, page: P): P {
+  const policy = view.hasPolicies() ? policyInForce(view, directory) : 0
+  if (policy === 0) return page
+  return { ...page, storagePolicy: Array.from({ length: page.entries ?? 0 }, (_, i) => page.storagePolicy?.[i] || policy) }
 }
 
 /** A page with locations ends early when its files have very many blocks. */
@@ -69,7 +86,7 @@ function listingWithLocations(context: PlanContext, directoryId: number, after: 
     locations.push(located)
     blocks += located.blocks?.length ?? 0
   }
-  return { ...listingOf(found.slice(0, taken), found.length > taken), locations }
+  return { ...listingOf(context.view, found.slice(0, taken), found.length > taken), locations }
 }
 
 export function getBlockLocations(context: PlanContext, request: Request<'getBlockLocations'>): Planned {
@@ -77,6 +94,7 @@ export function getBlockLocations(context: PlanContext, request: Request<'getBlo
   checkTraverse(context.caller, at)
   const file = requireFile(at)
   checkPath(context.caller, at, READ)
+  refuseUnreadable(context.view, context.caller, file)
   if (request.offset < 0 || request.length < 0)
     throw new QuarryError('INVALID_ARGUMENT', `Negative offset or length: ${request.offset}, ${request.length}`)
   const blocks = locatedBlocks(context, file, request.offset, request.length)
@@ -86,7 +104,7 @@ export function getBlockLocations(context: PlanContext, request: Request<'getBlo
       reason: mode.reason,
     })
   }
-  const reply = { blocks, file: fileStatus(file, '') }
+  const reply = { blocks, file: fileStatus(context.view, file, '') }
   const precision = context.settings['access.time.precision']
   if (precision > 0 && !mode.on && context.atMs > file.atimeMs + precision) {
     return { reply, touches: { op: 'setTimes', path: at.path, id: file.id, mtimeMs: -1, atimeMs: context.atMs } }
@@ -107,7 +125,18 @@ export function getContentSummary(context: PlanContext, request: Request<'getCon
   const inode = at.last
   if (inode === undefined) throw notFound(at.path)
   if (inode.kind === 'file') {
-    return { reply: { length: inode.length, files: 1, directories: 0, spaceConsumed: fileSpace(view, inode), quota: -1, spaceQuota: -1 } }
+    return {
+      reply: {
+        length: inode.length,
+        files: 1,
+        directories: 0,
+        spaceConsumed: fileSpace(view, inode),
+        quota: -1,
+        spaceQuota: -1,
+        types: typeQuotasOf(view, inode),
+        erasureCodingPolicy: 'Replicated',
+      },
+    }
   }
   checkSubtree(view, caller, inode, at.path, READ | EXECUTE, false)
   const { totals, nameQuota, spaceQuota } = inode
@@ -119,7 +148,25 @@ export function getContentSummary(context: PlanContext, request: Request<'getCon
       spaceConsumed: totals.space,
       quota: nameQuota,
       spaceQuota,
+      types: typeQuotasOf(view, inode),
+      erasureCodingPolicy: '',
     },
+  }
+}
+
+export function getQuotaUsage(context: PlanContext, request: Request<'getQuotaUsage'>): Planned<QuotaUsageReply> {
+  const { view, caller } = context
+  const at = resolve(view, request.path)
+  checkTraverse(caller, at)
+  const inode = at.last
+  if (inode === undefined) throw notFound(at.path)
+  const types = typeQuotasOf(view, inode)
+  if (inode.kind === 'file')
+    return { reply: { fileAndDirectoryCount: 1, quota: -1, spaceConsumed: fileSpace(view, inode), spaceQuota: -1, types } }
+  checkSubtree(view, caller, inode, at.path, READ | EXECUTE, false)
+  const { totals, nameQuota, spaceQuota } = inode
+  return {
+    reply: { fileAndDirectoryCount: totals.files + totals.directories, quota: nameQuota, spaceConsumed: totals.space, spaceQuota, types },
   }
 }
 

@@ -41,6 +41,8 @@ describe('delete of a large tree', () => {
       spaceConsumed: 0,
       quota: -1,
       spaceQuota: -1,
+      types: [],
+      erasureCodingPolicy: '',
     })
     expect((await quarry.fails('complete', { path: '/d/6/open', fileId: file!.fileId, last: { ...block!.block!, length: 1 } })).code).toBe(
       'NOT_FOUND',

@@ -1,15 +1,16 @@
 // delete and the two renames.
 import { QuarryError } from '../../../common/errors.ts'
 import { graveyardInodeId } from '../../../common/limits.ts'
-import type { Request } from '../../../proto/ports.ts'
-import type { DirectoryInode, Inode } from '../model.ts'
+import type { Request, StorageType } from '../../../proto/ports.ts'
+import type { DirectoryInode, Inode, NamespaceView } from '../model.ts'
 import { checkAncestorWrite, checkParentWrite, checkSubtree, checkTraverse } from '../permissions.ts'
 import { emptyReply, no, refuseInSafeMode, yes } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { fileInTheWay, pathOfNode, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
 import { checkQuota, subtreeTotals } from '../totals.ts'
-import { checkEntries } from './make.ts'
+import { checkTypeQuotas, gainOf, typeSpaceBelow, typeSpaceIn } from '../type-quotas.ts'
+import { checkEntries, refuseReservedNames } from './make.ts'
 
 const ALL = 7
 
@@ -55,6 +56,7 @@ export function rename(context: PlanContext, request: Request<'rename'>): Planne
   if (isBelow(target, source) || target.last !== undefined) return { reply: no }
   const parent = target.nodes[target.names.length - 1]
   if (parent?.kind !== 'directory') return { reply: no }
+  refuseReservedNames(target)
   checkMove(context, inode, parent, target, undefined)
   return {
     reply: yes,
@@ -94,6 +96,7 @@ export function rename2(context: PlanContext, request: Request<'rename2'>): Plan
   if (parent?.kind !== 'directory') {
     throw new QuarryError('NOT_FOUND', `rename destination parent ${target.path} not found.`, { path: target.path })
   }
+  refuseReservedNames(target)
   checkMove(context, inode, parent, target, replaced)
   return {
     reply: emptyReply,
@@ -144,4 +147,16 @@ function checkMove(context: PlanContext, inode: Inode, parent: DirectoryInode, t
     gain.space - (loss?.space ?? 0),
     common,
   )
+  if (view.hasTypeQuotas()) checkTypesOfMove(view, inode, parent, replaced, common)
+}
+
+/** Above both ends nothing comes in addition but what another storage policy makes of the same bytes. */
+function checkTypesOfMove(view: NamespaceView, inode: Inode, parent: DirectoryInode, replaced: Inode | undefined, commonId: number): void {
+  const after = typeSpaceIn(view, inode, parent)
+  const gone = replaced === undefined ? new Map<StorageType, number>() : typeSpaceIn(view, replaced, parent)
+  checkTypeQuotas(view, parent, gainOf(after, gone), commonId)
+  const common = view.inode(commonId)
+  if (common === undefined) return
+  for (const [type, bytes] of typeSpaceBelow(view, inode)) gone.set(type, (gone.get(type) ?? 0) + bytes)
+  checkTypeQuotas(view, common, gainOf(after, gone))
 }

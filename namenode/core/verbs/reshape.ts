@@ -5,7 +5,7 @@
 // beside it (the tail) and names it here; then the old blocks go and the tail's block comes in one edit. The tail names the block
 // that it was copied from, so that a file which changed meanwhile refuses it.
 import { QuarryError } from '../../../common/errors.ts'
-import type { Request } from '../../../proto/ports.ts'
+import type { Request, StorageType } from '../../../proto/ports.ts'
 import type { DirectoryInode, FileInode } from '../model.ts'
 import { checkParentWrite, checkPath, checkTraverse, READ, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode, yes } from '../plan.ts'
@@ -13,6 +13,7 @@ import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, parentDirectory, resolve } from '../resolve.ts'
 import { isComplete } from '../status.ts'
 import { checkQuota } from '../totals.ts'
+import { checkTypeQuotas, gainOf, typeSpaceOf } from '../type-quotas.ts'
 import { requireFree } from './lease.ts'
 
 export function truncate(context: PlanContext, request: Request<'truncate'>): Planned<{ value: boolean }> {
@@ -67,6 +68,7 @@ export function truncate(context: PlanContext, request: Request<'truncate'>): Pl
     )
   }
   checkQuota(view, parentDirectory(at)!, 0, tail.length * (file.replication - tail.replication))
+  checkTypes(context, parentDirectory(at)!, file, newLength, [file, tail])
   return { reply: yes, edit: { op: 'truncate', path: at.path, id: file.id, length: newLength, tail: tail.id } }
 }
 
@@ -114,7 +116,24 @@ export function concat(context: PlanContext, request: Request<'concat'>): Planne
     )
   }
   checkQuota(view, parent, 0, space)
+  checkTypes(
+    context,
+    parent,
+    target,
+    sources.reduce((sum, source) => sum + source.length, target.length),
+    [target, ...sources],
+  )
   return { reply: emptyReply, edit: { op: 'concat', path: at.path, id: target.id, sources: sources.map((source) => source.id) } }
+}
+
+/** Quotas by type: closed files of one directory become one of `length` bytes. */
+function checkTypes(context: PlanContext, parent: DirectoryInode, target: FileInode, length: number, files: readonly FileInode[]): void {
+  const { view } = context
+  if (!view.hasTypeQuotas()) return
+  const before = new Map<StorageType, number>()
+  for (const file of files)
+    for (const [type, bytes] of typeSpaceOf(view, file, file.length * file.replication)) before.set(type, (before.get(type) ?? 0) + bytes)
+  checkTypeQuotas(view, parent, gainOf(typeSpaceOf(view, target, length * target.replication), before))
 }
 
 /** A closed file in the target's own directory that gives its blocks away and disappears. */

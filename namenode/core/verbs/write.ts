@@ -9,6 +9,7 @@ import type { PlanContext, Planned } from '../plan.ts'
 import { resolve } from '../resolve.ts'
 import { fileStatus, isComplete, locatedBlock } from '../status.ts'
 import { checkQuota } from '../totals.ts'
+import { checkTypeQuotas, typeSpaceOf } from '../type-quotas.ts'
 import { makeBlock } from '../records.ts'
 import { livingInode, refuseUnderRecovery, requireFree, writersFile } from './lease.ts'
 
@@ -32,7 +33,7 @@ export function append(context: PlanContext, request: Request<'append'>): Planne
       path: at.path,
     })
   }
-  const status = { ...fileStatus(file, ''), underConstruction: true }
+  const status = { ...fileStatus(view, file, ''), underConstruction: true }
   if (last === undefined || request.newBlock || last.length >= file.blockSize) {
     return { reply: { lastBlock: null, file: status }, edit: { op: 'append', path: at.path, id: file.id, holder: request.holder } }
   }
@@ -330,5 +331,7 @@ function openBlock(context: PlanContext, block: Block | null, holder: string): {
 function checkSpace(context: PlanContext, file: FileInode, space: number): void {
   if (space <= 0) return
   const parent = context.view.inode(file.parentId)
-  if (parent?.kind === 'directory') checkQuota(context.view, parent satisfies DirectoryInode, 0, space)
+  if (parent?.kind !== 'directory') return
+  checkQuota(context.view, parent satisfies DirectoryInode, 0, space)
+  if (context.view.hasTypeQuotas()) checkTypeQuotas(context.view, parent, typeSpaceOf(context.view, file, space))
 }

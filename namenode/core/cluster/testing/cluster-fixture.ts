@@ -229,6 +229,7 @@ export class ClusterFixture {
     const fileId = 100_000 + id
     const file: FileInode = {
       kind: 'file',
+      flags: 0,
       id: fileId,
       parentId: 16385,
       name: `f${id}`,
