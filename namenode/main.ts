@@ -12,6 +12,7 @@ import { DiskGuard } from './core/disk-guard.ts'
 import type { NamespaceStore } from './core/model.ts'
 import { backupCalls } from './service/backup-calls.ts'
 import { Groups } from './service/groups.ts'
+import { openHadoopDoor } from './service/hadoop/hadoop-door.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
 import { Backups } from './store/backup.ts'
@@ -27,6 +28,8 @@ export interface RunningNamenode {
   /** host:port */
   readonly grpc: string
   readonly http: string
+  /** hdfs://host:port; undefined when that door is closed. */
+  readonly hdfs: string | undefined
   readonly clusterId: string
   readonly poolId: string
   /** No new changes; resolves when open calls are answered, or after drain.timeout. */
@@ -114,15 +117,24 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
   const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
+  const hdfs = await openHdfs()
   const http = closer.use(
     await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
   )
+
+  async function openHdfs(): Promise<string | undefined> {
+    if (settings['hdfs.port'] === -1) return undefined
+    const parts = { front, cluster, clock: env.clock, log: env.log, connectionsMax: settings['connections.max'] }
+    const door = closer.use(await openHadoopDoor(parts, { host: settings['bind'], port: settings['hdfs.port'] }))
+    return `hdfs://${host}:${door.port}`
+  }
 
   for (const worker of [...core.startWorkers(), upkeep.start()]) closer.use(worker)
 
   env.log.info('namenode.started', {
     grpc: `${host}:${port}`,
     http: `${host}:${http.port}`,
+    hdfs,
     clusterId,
     poolId,
     safeMode: cluster.safeMode().on,
@@ -131,6 +143,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     uri: `quarry://${host}:${port}`,
     grpc: `${host}:${port}`,
     http: `${host}:${http.port}`,
+    hdfs,
     clusterId,
     poolId,
     async drain() {

@@ -8,6 +8,7 @@ import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Done, Engine } from '../core/engine.ts'
 import type { NamespaceView } from '../core/model.ts'
 import { callerOf } from '../core/plan.ts'
+import { requireSuper } from '../core/permissions.ts'
 import { authorizeProxy, parseProxyUsers } from '../core/proxy-users.ts'
 import type { ProxyUsers } from '../core/proxy-users.ts'
 import type { EngineSettings } from '../core/plan.ts'
@@ -149,6 +150,11 @@ export class Front {
    */
   authorize(realUser: string, user: string, address: string): void {
     if (realUser !== '' && realUser !== user) authorizeProxy(this.#proxies, realUser, user, this.groups.current(user), address)
+  }
+
+  /** Throws PERMISSION_DENIED unless the caller is a superuser: for operations of doors that are no commands. */
+  requireSuper(context: CallContext, operation: string): void {
+    requireSuper(callerOf(context, this.#settings), operation)
   }
 
   #finisher(method: Method, done: Done): Done {

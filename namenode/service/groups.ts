@@ -41,6 +41,11 @@ export class Groups {
     return entry.groups
   }
 
+  /** Asks again at the next call of each user; connections that are open go by what is known until the answer. */
+  forget(): void {
+    for (const entry of this.#users.values()) entry.atMs = -Infinity
+  }
+
   #entry(user: string): Entry {
     let entry = this.#users.get(user)
     if (!entry) {

@@ -316,7 +316,7 @@ export class RpcConnection<S> implements RpcPeer {
 
   #refuseCaller(error: QuarryError): void {
     if (this.#phase.kind === 'closed') return
-    const isDenied = error.code === 'UNAUTHENTICATED' || error.code === 'PERMISSION_DENIED'
+    const isDenied = error.code === 'UNAUTHENTICATED' || error.code === 'NOT_AUTHORIZED'
     const fault: RpcFault = isDenied
       ? wire.unauthorized(error.message)
       : { ...wire.faultOf(error), status: wire.status.fatal, detail: wire.detail.fatalUnknown }

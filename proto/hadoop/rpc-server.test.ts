@@ -312,7 +312,7 @@ describe('a server of Hadoop RPC', () => {
     it.each([
       [
         'a proxy that may not act',
-        new QuarryError('PERMISSION_DENIED', 'User: p is not allowed to impersonate anna'),
+        new QuarryError('NOT_AUTHORIZED', 'User: p is not allowed to impersonate anna'),
         'org.apache.hadoop.security.authorize.AuthorizationException',
         15,
       ],

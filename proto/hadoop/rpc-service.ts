@@ -22,7 +22,7 @@ export interface RpcCall<S> {
   readonly clientId: string
   readonly callerContext: string
   reply(message: object): void
-  /** The bytes of the reply's message: for what is encoded once and sent often. */
+  /** The bytes of the reply's message, which are copied at once: for what is encoded by hand, or once and sent often. */
   replyEncoded(message: Uint8Array): void
   /** Anything thrown: a QuarryError goes out as its Java class, everything else as INTERNAL. */
   fail(error: unknown): void
@@ -69,7 +69,7 @@ export interface RpcService<S> {
   readonly protocols: Readonly<Record<string, { readonly methods: RpcMethods<S> }>>
   /**
    * A connection has said who it is; calls wait until this resolves. A QuarryError that is thrown refuses the connection:
-   * UNAUTHENTICATED and PERMISSION_DENIED as Hadoop's authorization failure, others by their class.
+   * UNAUTHENTICATED and NOT_AUTHORIZED as Hadoop's authorization failure, others by their class.
    */
   open(caller: RpcCaller, peer: RpcPeer): S | Promise<S>
   /** Once for each session that `open` made. */

@@ -3,6 +3,7 @@
 import { QuarryError } from '../../../common/errors.ts'
 import type { Env } from '../../../common/env.ts'
 import type {
+  DatanodeId,
   BadReplica,
   Block,
   BlockReport,
@@ -264,6 +265,11 @@ export class BlockManager implements ClusterPort {
         return belongs
       })
       .map((node) => reportOf(node, drains.waiting(node).size))
+  }
+
+  /** Of all nodes that ever registered. */
+  datanodeIds(): DatanodeId[] {
+    return this.#layer.nodes.all().map((node) => node.id)
   }
 
   /** How many nodes are in each state that operators give. */

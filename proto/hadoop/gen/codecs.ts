@@ -53,6 +53,309 @@ function packed(r, before, slow) {
 const outside = 'index out of range'
 const tooDeep = 'maximum nesting depth exceeded'
 
+function ServiceStatusResponse() {
+}
+ServiceStatusResponse.prototype.state = 0
+ServiceStatusResponse.prototype.ready = undefined
+ServiceStatusResponse.prototype.notReadyReason = undefined
+function encodeServiceStatusResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.state ?? 0)
+  if (m.ready != null && own.call(m, 'ready')) w.uint32(16).bool(m.ready)
+  if (m.notReadyReason != null && own.call(m, 'notReadyReason')) w.uint32(26).string(m.notReadyReason)
+  return w
+}
+function decodeServiceStatusResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ServiceStatusResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.state = r.int32(); break
+      case 2: m.ready = r.bool(); break
+      case 3: m.notReadyReason = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'state')) throw RangeError('state is missing')
+  return m
+}
+
+function UserRequest() {
+}
+UserRequest.prototype.user = ''
+function encodeUserRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.user ?? '')
+  return w
+}
+function decodeUserRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new UserRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.user = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'user')) throw RangeError('user is missing')
+  return m
+}
+
+function GroupsResponse() {
+  this.groups = []
+}
+function encodeGroupsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.groups != null && m.groups.length) {
+    for (let i = 0; i < m.groups.length; i++) w.uint32(10).string(m.groups[i])
+  }
+  return w
+}
+function decodeGroupsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GroupsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.groups.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GenericRefreshRequest() {
+  this.args = []
+}
+GenericRefreshRequest.prototype.identifier = undefined
+function encodeGenericRefreshRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.identifier != null && own.call(m, 'identifier')) w.uint32(10).string(m.identifier)
+  if (m.args != null && m.args.length) {
+    for (let i = 0; i < m.args.length; i++) w.uint32(18).string(m.args[i])
+  }
+  return w
+}
+function decodeGenericRefreshRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GenericRefreshRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.identifier = r.string(); break
+      case 2: m.args.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GenericRefreshResponse() {
+}
+GenericRefreshResponse.prototype.exitStatus = undefined
+GenericRefreshResponse.prototype.message = undefined
+GenericRefreshResponse.prototype.sender = undefined
+function encodeGenericRefreshResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.exitStatus != null && own.call(m, 'exitStatus')) w.uint32(8).int32(m.exitStatus)
+  if (m.message != null && own.call(m, 'message')) w.uint32(18).string(m.message)
+  if (m.sender != null && own.call(m, 'sender')) w.uint32(26).string(m.sender)
+  return w
+}
+function decodeGenericRefreshResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GenericRefreshResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.exitStatus = r.int32(); break
+      case 2: m.message = r.string(); break
+      case 3: m.sender = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function GenericRefreshResponses() {
+  this.responses = []
+}
+function encodeGenericRefreshResponses(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.responses != null && m.responses.length) {
+    for (let i = 0; i < m.responses.length; i++) encodeGenericRefreshResponse(m.responses[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeGenericRefreshResponses(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new GenericRefreshResponses()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.responses.push(decodeGenericRefreshResponse(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function StorageInfo() {
+}
+StorageInfo.prototype.layoutVersion = 0
+StorageInfo.prototype.namespaceId = 0
+StorageInfo.prototype.clusterId = ''
+StorageInfo.prototype.created = 0
+function encodeStorageInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint32(m.layoutVersion ?? 0)
+  w.uint32(16).uint32(m.namespaceId ?? 0)
+  w.uint32(26).string(m.clusterId ?? '')
+  w.uint32(32).uint64(m.created ?? 0)
+  return w
+}
+function decodeStorageInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new StorageInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.layoutVersion = r.uint32(); break
+      case 2: m.namespaceId = r.uint32(); break
+      case 3: m.clusterId = r.string(); break
+      case 4: m.created = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'layoutVersion')) throw RangeError('layoutVersion is missing')
+  if (!own.call(m, 'namespaceId')) throw RangeError('namespaceId is missing')
+  if (!own.call(m, 'clusterId')) throw RangeError('clusterId is missing')
+  if (!own.call(m, 'created')) throw RangeError('created is missing')
+  return m
+}
+
+function NamespaceInfo() {
+}
+NamespaceInfo.prototype.buildVersion = ''
+NamespaceInfo.prototype.unused = 0
+NamespaceInfo.prototype.poolId = ''
+NamespaceInfo.prototype.storage = null
+NamespaceInfo.prototype.softwareVersion = ''
+NamespaceInfo.prototype.capabilities = undefined
+NamespaceInfo.prototype.state = undefined
+function encodeNamespaceInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.buildVersion ?? '')
+  w.uint32(16).uint32(m.unused ?? 0)
+  w.uint32(26).string(m.poolId ?? '')
+  encodeStorageInfo(m.storage, w.uint32(34).fork(), depth + 1).ldelim()
+  w.uint32(42).string(m.softwareVersion ?? '')
+  if (m.capabilities != null && own.call(m, 'capabilities')) w.uint32(48).uint64(m.capabilities)
+  if (m.state != null && own.call(m, 'state')) w.uint32(56).int32(m.state)
+  return w
+}
+function decodeNamespaceInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NamespaceInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.buildVersion = r.string(); break
+      case 2: m.unused = r.uint32(); break
+      case 3: m.poolId = r.string(); break
+      case 4: m.storage = decodeStorageInfo(r, r.uint32(), depth + 1); break
+      case 5: m.softwareVersion = r.string(); break
+      case 6: m.capabilities = read64(r, int64); break
+      case 7: m.state = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'buildVersion')) throw RangeError('buildVersion is missing')
+  if (!own.call(m, 'unused')) throw RangeError('unused is missing')
+  if (!own.call(m, 'poolId')) throw RangeError('poolId is missing')
+  if (!own.call(m, 'storage')) throw RangeError('storage is missing')
+  if (!own.call(m, 'softwareVersion')) throw RangeError('softwareVersion is missing')
+  return m
+}
+
+function VersionResponse() {
+}
+VersionResponse.prototype.info = null
+function encodeVersionResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeNamespaceInfo(m.info, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeVersionResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new VersionResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.info = decodeNamespaceInfo(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'info')) throw RangeError('info is missing')
+  return m
+}
+
 function ExtendedBlock() {
 }
 ExtendedBlock.prototype.poolId = ''
@@ -356,6 +659,3543 @@ function decodeChecksum(r, length, depth = 0) {
   r.len = outer
   if (!own.call(m, 'type')) throw RangeError('type is missing')
   if (!own.call(m, 'bytesPerChecksum')) throw RangeError('bytesPerChecksum is missing')
+  return m
+}
+
+function Nothing() {
+}
+function encodeNothing(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeNothing(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new Nothing()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function PathRequest() {
+}
+PathRequest.prototype.path = ''
+function encodePathRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  return w
+}
+function decodePathRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new PathRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  return m
+}
+
+function OptionalPathRequest() {
+}
+OptionalPathRequest.prototype.path = undefined
+function encodeOptionalPathRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeOptionalPathRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OptionalPathRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function TwoPathsRequest() {
+}
+TwoPathsRequest.prototype.first = ''
+TwoPathsRequest.prototype.second = ''
+function encodeTwoPathsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.first ?? '')
+  w.uint32(18).string(m.second ?? '')
+  return w
+}
+function decodeTwoPathsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TwoPathsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.first = r.string(); break
+      case 2: m.second = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'first')) throw RangeError('first is missing')
+  if (!own.call(m, 'second')) throw RangeError('second is missing')
+  return m
+}
+
+function BoolResult() {
+}
+BoolResult.prototype.result = false
+function encodeBoolResult(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).bool(m.result ?? false)
+  return w
+}
+function decodeBoolResult(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BoolResult()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.result = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'result')) throw RangeError('result is missing')
+  return m
+}
+
+function OptionalPath() {
+}
+OptionalPath.prototype.path = undefined
+function encodeOptionalPath(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.path != null && own.call(m, 'path')) w.uint32(10).string(m.path)
+  return w
+}
+function decodeOptionalPath(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OptionalPath()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function FsPermission() {
+}
+FsPermission.prototype.perm = 0
+function encodeFsPermission(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint32(m.perm ?? 0)
+  return w
+}
+function decodeFsPermission(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new FsPermission()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.perm = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'perm')) throw RangeError('perm is missing')
+  return m
+}
+
+function HadoopLocatedBlocks() {
+  this.blocks = []
+}
+HadoopLocatedBlocks.prototype.fileLength = 0
+HadoopLocatedBlocks.prototype.underConstruction = false
+HadoopLocatedBlocks.prototype.lastBlock = undefined
+HadoopLocatedBlocks.prototype.lastBlockComplete = false
+function encodeHadoopLocatedBlocks(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.fileLength ?? 0)
+  if (m.blocks != null && m.blocks.length) {
+    for (let i = 0; i < m.blocks.length; i++) encodeHadoopLocatedBlock(m.blocks[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  w.uint32(24).bool(m.underConstruction ?? false)
+  if (m.lastBlock != null && own.call(m, 'lastBlock')) encodeHadoopLocatedBlock(m.lastBlock, w.uint32(34).fork(), depth + 1).ldelim()
+  w.uint32(40).bool(m.lastBlockComplete ?? false)
+  return w
+}
+function decodeHadoopLocatedBlocks(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HadoopLocatedBlocks()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.fileLength = read64(r, int64); break
+      case 2: m.blocks.push(decodeHadoopLocatedBlock(r, r.uint32(), depth + 1)); break
+      case 3: m.underConstruction = r.bool(); break
+      case 4: m.lastBlock = decodeHadoopLocatedBlock(r, r.uint32(), depth + 1); break
+      case 5: m.lastBlockComplete = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'fileLength')) throw RangeError('fileLength is missing')
+  if (!own.call(m, 'underConstruction')) throw RangeError('underConstruction is missing')
+  if (!own.call(m, 'lastBlockComplete')) throw RangeError('lastBlockComplete is missing')
+  return m
+}
+
+function HdfsFileStatus() {
+}
+HdfsFileStatus.prototype.fileType = 0
+HdfsFileStatus.prototype.path = util.emptyArray
+HdfsFileStatus.prototype.length = 0
+HdfsFileStatus.prototype.permission = null
+HdfsFileStatus.prototype.owner = ''
+HdfsFileStatus.prototype.group = ''
+HdfsFileStatus.prototype.mtime = 0
+HdfsFileStatus.prototype.atime = 0
+HdfsFileStatus.prototype.symlink = undefined
+HdfsFileStatus.prototype.replication = undefined
+HdfsFileStatus.prototype.blockSize = undefined
+HdfsFileStatus.prototype.locations = undefined
+HdfsFileStatus.prototype.fileId = undefined
+HdfsFileStatus.prototype.children = undefined
+HdfsFileStatus.prototype.storagePolicy = undefined
+HdfsFileStatus.prototype.flags = undefined
+function encodeHdfsFileStatus(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.fileType ?? 0)
+  w.uint32(18).bytes(m.path ?? util.emptyArray)
+  w.uint32(24).uint64(m.length ?? 0)
+  encodeFsPermission(m.permission, w.uint32(34).fork(), depth + 1).ldelim()
+  w.uint32(42).string(m.owner ?? '')
+  w.uint32(50).string(m.group ?? '')
+  w.uint32(56).uint64(m.mtime ?? 0)
+  w.uint32(64).uint64(m.atime ?? 0)
+  if (m.symlink != null && own.call(m, 'symlink')) w.uint32(74).bytes(m.symlink)
+  if (m.replication != null && own.call(m, 'replication')) w.uint32(80).uint32(m.replication)
+  if (m.blockSize != null && own.call(m, 'blockSize')) w.uint32(88).uint64(m.blockSize)
+  if (m.locations != null && own.call(m, 'locations')) encodeHadoopLocatedBlocks(m.locations, w.uint32(98).fork(), depth + 1).ldelim()
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(104).uint64(m.fileId)
+  if (m.children != null && own.call(m, 'children')) w.uint32(112).int32(m.children)
+  if (m.storagePolicy != null && own.call(m, 'storagePolicy')) w.uint32(128).uint32(m.storagePolicy)
+  if (m.flags != null && own.call(m, 'flags')) w.uint32(144).uint32(m.flags)
+  return w
+}
+function decodeHdfsFileStatus(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsFileStatus()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.fileType = r.int32(); break
+      case 2: m.path = r.bytes(); break
+      case 3: m.length = read64(r, int64); break
+      case 4: m.permission = decodeFsPermission(r, r.uint32(), depth + 1); break
+      case 5: m.owner = r.string(); break
+      case 6: m.group = r.string(); break
+      case 7: m.mtime = read64(r, int64); break
+      case 8: m.atime = read64(r, int64); break
+      case 9: m.symlink = r.bytes(); break
+      case 10: m.replication = r.uint32(); break
+      case 11: m.blockSize = read64(r, int64); break
+      case 12: m.locations = decodeHadoopLocatedBlocks(r, r.uint32(), depth + 1); break
+      case 13: m.fileId = read64(r, int64); break
+      case 14: m.children = r.int32(); break
+      case 16: m.storagePolicy = r.uint32(); break
+      case 18: m.flags = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'fileType')) throw RangeError('fileType is missing')
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  if (!own.call(m, 'length')) throw RangeError('length is missing')
+  if (!own.call(m, 'permission')) throw RangeError('permission is missing')
+  if (!own.call(m, 'owner')) throw RangeError('owner is missing')
+  if (!own.call(m, 'group')) throw RangeError('group is missing')
+  if (!own.call(m, 'mtime')) throw RangeError('mtime is missing')
+  if (!own.call(m, 'atime')) throw RangeError('atime is missing')
+  return m
+}
+
+function OptionalStatus() {
+}
+OptionalStatus.prototype.fs = undefined
+function encodeOptionalStatus(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.fs != null && own.call(m, 'fs')) encodeHdfsFileStatus(m.fs, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeOptionalStatus(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OptionalStatus()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.fs = decodeHdfsFileStatus(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function LocatedFileRequest() {
+}
+LocatedFileRequest.prototype.src = undefined
+LocatedFileRequest.prototype.needToken = undefined
+function encodeLocatedFileRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.src != null && own.call(m, 'src')) w.uint32(10).string(m.src)
+  if (m.needToken != null && own.call(m, 'needToken')) w.uint32(16).bool(m.needToken)
+  return w
+}
+function decodeLocatedFileRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new LocatedFileRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.needToken = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function LocationsRequest() {
+}
+LocationsRequest.prototype.src = ''
+LocationsRequest.prototype.offset = 0
+LocationsRequest.prototype.length = 0
+function encodeLocationsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(16).uint64(m.offset ?? 0)
+  w.uint32(24).uint64(m.length ?? 0)
+  return w
+}
+function decodeLocationsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new LocationsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.offset = read64(r, int64); break
+      case 3: m.length = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'offset')) throw RangeError('offset is missing')
+  if (!own.call(m, 'length')) throw RangeError('length is missing')
+  return m
+}
+
+function LocationsResponse() {
+}
+LocationsResponse.prototype.locations = undefined
+function encodeLocationsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.locations != null && own.call(m, 'locations')) encodeHadoopLocatedBlocks(m.locations, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeLocationsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new LocationsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.locations = decodeHadoopLocatedBlocks(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HdfsListingRequest() {
+}
+HdfsListingRequest.prototype.src = ''
+HdfsListingRequest.prototype.startAfter = util.emptyArray
+HdfsListingRequest.prototype.needLocation = false
+function encodeHdfsListingRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).bytes(m.startAfter ?? util.emptyArray)
+  w.uint32(24).bool(m.needLocation ?? false)
+  return w
+}
+function decodeHdfsListingRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsListingRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.startAfter = r.bytes(); break
+      case 3: m.needLocation = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'startAfter')) throw RangeError('startAfter is missing')
+  if (!own.call(m, 'needLocation')) throw RangeError('needLocation is missing')
+  return m
+}
+
+function DirectoryListing() {
+  this.entries = []
+}
+DirectoryListing.prototype.remaining = 0
+function encodeDirectoryListing(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeHdfsFileStatus(m.entries[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  w.uint32(16).uint32(m.remaining ?? 0)
+  return w
+}
+function decodeDirectoryListing(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DirectoryListing()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.entries.push(decodeHdfsFileStatus(r, r.uint32(), depth + 1)); break
+      case 2: m.remaining = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'remaining')) throw RangeError('remaining is missing')
+  return m
+}
+
+function HdfsListingResponse() {
+}
+HdfsListingResponse.prototype.listing = undefined
+function encodeHdfsListingResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.listing != null && own.call(m, 'listing')) encodeDirectoryListing(m.listing, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeHdfsListingResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsListingResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.listing = decodeDirectoryListing(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BatchedListingRequest() {
+  this.paths = []
+}
+BatchedListingRequest.prototype.startAfter = util.emptyArray
+BatchedListingRequest.prototype.needLocation = false
+function encodeBatchedListingRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.paths != null && m.paths.length) {
+    for (let i = 0; i < m.paths.length; i++) w.uint32(10).string(m.paths[i])
+  }
+  w.uint32(18).bytes(m.startAfter ?? util.emptyArray)
+  w.uint32(24).bool(m.needLocation ?? false)
+  return w
+}
+function decodeBatchedListingRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BatchedListingRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.paths.push(r.string()); break
+      case 2: m.startAfter = r.bytes(); break
+      case 3: m.needLocation = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'startAfter')) throw RangeError('startAfter is missing')
+  if (!own.call(m, 'needLocation')) throw RangeError('needLocation is missing')
+  return m
+}
+
+function RemoteException() {
+}
+RemoteException.prototype.className = ''
+RemoteException.prototype.message = undefined
+function encodeRemoteException(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.className ?? '')
+  if (m.message != null && own.call(m, 'message')) w.uint32(18).string(m.message)
+  return w
+}
+function decodeRemoteException(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RemoteException()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.className = r.string(); break
+      case 2: m.message = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'className')) throw RangeError('className is missing')
+  return m
+}
+
+function BatchedDirectory() {
+  this.entries = []
+}
+BatchedDirectory.prototype.parent = 0
+BatchedDirectory.prototype.exception = undefined
+function encodeBatchedDirectory(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeHdfsFileStatus(m.entries[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  w.uint32(16).uint32(m.parent ?? 0)
+  if (m.exception != null && own.call(m, 'exception')) encodeRemoteException(m.exception, w.uint32(26).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBatchedDirectory(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BatchedDirectory()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.entries.push(decodeHdfsFileStatus(r, r.uint32(), depth + 1)); break
+      case 2: m.parent = r.uint32(); break
+      case 3: m.exception = decodeRemoteException(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'parent')) throw RangeError('parent is missing')
+  return m
+}
+
+function BatchedListingResponse() {
+  this.listings = []
+}
+BatchedListingResponse.prototype.hasMore = false
+BatchedListingResponse.prototype.startAfter = util.emptyArray
+function encodeBatchedListingResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.listings != null && m.listings.length) {
+    for (let i = 0; i < m.listings.length; i++) encodeBatchedDirectory(m.listings[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  w.uint32(16).bool(m.hasMore ?? false)
+  w.uint32(26).bytes(m.startAfter ?? util.emptyArray)
+  return w
+}
+function decodeBatchedListingResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BatchedListingResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.listings.push(decodeBatchedDirectory(r, r.uint32(), depth + 1)); break
+      case 2: m.hasMore = r.bool(); break
+      case 3: m.startAfter = r.bytes(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'hasMore')) throw RangeError('hasMore is missing')
+  if (!own.call(m, 'startAfter')) throw RangeError('startAfter is missing')
+  return m
+}
+
+function FsServerDefaults() {
+}
+FsServerDefaults.prototype.blockSize = 0
+FsServerDefaults.prototype.bytesPerChecksum = 0
+FsServerDefaults.prototype.writePacketSize = 0
+FsServerDefaults.prototype.replication = 0
+FsServerDefaults.prototype.fileBufferSize = 0
+FsServerDefaults.prototype.encryptDataTransfer = undefined
+FsServerDefaults.prototype.trashInterval = undefined
+FsServerDefaults.prototype.checksumType = undefined
+FsServerDefaults.prototype.keyProviderUri = undefined
+FsServerDefaults.prototype.policyId = undefined
+FsServerDefaults.prototype.snapshotTrashRoot = undefined
+function encodeFsServerDefaults(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.blockSize ?? 0)
+  w.uint32(16).uint32(m.bytesPerChecksum ?? 0)
+  w.uint32(24).uint32(m.writePacketSize ?? 0)
+  w.uint32(32).uint32(m.replication ?? 0)
+  w.uint32(40).uint32(m.fileBufferSize ?? 0)
+  if (m.encryptDataTransfer != null && own.call(m, 'encryptDataTransfer')) w.uint32(48).bool(m.encryptDataTransfer)
+  if (m.trashInterval != null && own.call(m, 'trashInterval')) w.uint32(56).uint64(m.trashInterval)
+  if (m.checksumType != null && own.call(m, 'checksumType')) w.uint32(64).int32(m.checksumType)
+  if (m.keyProviderUri != null && own.call(m, 'keyProviderUri')) w.uint32(74).string(m.keyProviderUri)
+  if (m.policyId != null && own.call(m, 'policyId')) w.uint32(80).uint32(m.policyId)
+  if (m.snapshotTrashRoot != null && own.call(m, 'snapshotTrashRoot')) w.uint32(88).bool(m.snapshotTrashRoot)
+  return w
+}
+function decodeFsServerDefaults(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new FsServerDefaults()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blockSize = read64(r, int64); break
+      case 2: m.bytesPerChecksum = r.uint32(); break
+      case 3: m.writePacketSize = r.uint32(); break
+      case 4: m.replication = r.uint32(); break
+      case 5: m.fileBufferSize = r.uint32(); break
+      case 6: m.encryptDataTransfer = r.bool(); break
+      case 7: m.trashInterval = read64(r, int64); break
+      case 8: m.checksumType = r.int32(); break
+      case 9: m.keyProviderUri = r.string(); break
+      case 10: m.policyId = r.uint32(); break
+      case 11: m.snapshotTrashRoot = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'blockSize')) throw RangeError('blockSize is missing')
+  if (!own.call(m, 'bytesPerChecksum')) throw RangeError('bytesPerChecksum is missing')
+  if (!own.call(m, 'writePacketSize')) throw RangeError('writePacketSize is missing')
+  if (!own.call(m, 'replication')) throw RangeError('replication is missing')
+  if (!own.call(m, 'fileBufferSize')) throw RangeError('fileBufferSize is missing')
+  return m
+}
+
+function ServerDefaultsResponse() {
+}
+ServerDefaultsResponse.prototype.defaults = null
+function encodeServerDefaultsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeFsServerDefaults(m.defaults, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeServerDefaultsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ServerDefaultsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.defaults = decodeFsServerDefaults(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'defaults')) throw RangeError('defaults is missing')
+  return m
+}
+
+function HdfsCreateRequest() {
+}
+HdfsCreateRequest.prototype.src = ''
+HdfsCreateRequest.prototype.masked = null
+HdfsCreateRequest.prototype.clientName = ''
+HdfsCreateRequest.prototype.flag = 0
+HdfsCreateRequest.prototype.createParent = false
+HdfsCreateRequest.prototype.replication = 0
+HdfsCreateRequest.prototype.blockSize = 0
+HdfsCreateRequest.prototype.unmasked = undefined
+HdfsCreateRequest.prototype.ecPolicy = undefined
+HdfsCreateRequest.prototype.storagePolicy = undefined
+function encodeHdfsCreateRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  encodeFsPermission(m.masked, w.uint32(18).fork(), depth + 1).ldelim()
+  w.uint32(26).string(m.clientName ?? '')
+  w.uint32(32).uint32(m.flag ?? 0)
+  w.uint32(40).bool(m.createParent ?? false)
+  w.uint32(48).uint32(m.replication ?? 0)
+  w.uint32(56).uint64(m.blockSize ?? 0)
+  if (m.unmasked != null && own.call(m, 'unmasked')) encodeFsPermission(m.unmasked, w.uint32(74).fork(), depth + 1).ldelim()
+  if (m.ecPolicy != null && own.call(m, 'ecPolicy')) w.uint32(82).string(m.ecPolicy)
+  if (m.storagePolicy != null && own.call(m, 'storagePolicy')) w.uint32(90).string(m.storagePolicy)
+  return w
+}
+function decodeHdfsCreateRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsCreateRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.masked = decodeFsPermission(r, r.uint32(), depth + 1); break
+      case 3: m.clientName = r.string(); break
+      case 4: m.flag = r.uint32(); break
+      case 5: m.createParent = r.bool(); break
+      case 6: m.replication = r.uint32(); break
+      case 7: m.blockSize = read64(r, int64); break
+      case 9: m.unmasked = decodeFsPermission(r, r.uint32(), depth + 1); break
+      case 10: m.ecPolicy = r.string(); break
+      case 11: m.storagePolicy = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'masked')) throw RangeError('masked is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  if (!own.call(m, 'flag')) throw RangeError('flag is missing')
+  if (!own.call(m, 'createParent')) throw RangeError('createParent is missing')
+  if (!own.call(m, 'replication')) throw RangeError('replication is missing')
+  if (!own.call(m, 'blockSize')) throw RangeError('blockSize is missing')
+  return m
+}
+
+function HdfsAppendRequest() {
+}
+HdfsAppendRequest.prototype.src = ''
+HdfsAppendRequest.prototype.clientName = ''
+HdfsAppendRequest.prototype.flag = undefined
+function encodeHdfsAppendRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).string(m.clientName ?? '')
+  if (m.flag != null && own.call(m, 'flag')) w.uint32(24).uint32(m.flag)
+  return w
+}
+function decodeHdfsAppendRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsAppendRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.clientName = r.string(); break
+      case 3: m.flag = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsAppendResponse() {
+}
+HdfsAppendResponse.prototype.block = undefined
+HdfsAppendResponse.prototype.stat = undefined
+function encodeHdfsAppendResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.block != null && own.call(m, 'block')) encodeHadoopLocatedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.stat != null && own.call(m, 'stat')) encodeHdfsFileStatus(m.stat, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeHdfsAppendResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsAppendResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeHadoopLocatedBlock(r, r.uint32(), depth + 1); break
+      case 2: m.stat = decodeHdfsFileStatus(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HdfsMkdirsRequest() {
+}
+HdfsMkdirsRequest.prototype.src = ''
+HdfsMkdirsRequest.prototype.masked = null
+HdfsMkdirsRequest.prototype.createParent = false
+HdfsMkdirsRequest.prototype.unmasked = undefined
+function encodeHdfsMkdirsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  encodeFsPermission(m.masked, w.uint32(18).fork(), depth + 1).ldelim()
+  w.uint32(24).bool(m.createParent ?? false)
+  if (m.unmasked != null && own.call(m, 'unmasked')) encodeFsPermission(m.unmasked, w.uint32(34).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeHdfsMkdirsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsMkdirsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.masked = decodeFsPermission(r, r.uint32(), depth + 1); break
+      case 3: m.createParent = r.bool(); break
+      case 4: m.unmasked = decodeFsPermission(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'masked')) throw RangeError('masked is missing')
+  if (!own.call(m, 'createParent')) throw RangeError('createParent is missing')
+  return m
+}
+
+function HdfsDeleteRequest() {
+}
+HdfsDeleteRequest.prototype.src = ''
+HdfsDeleteRequest.prototype.recursive = false
+function encodeHdfsDeleteRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(16).bool(m.recursive ?? false)
+  return w
+}
+function decodeHdfsDeleteRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsDeleteRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.recursive = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'recursive')) throw RangeError('recursive is missing')
+  return m
+}
+
+function Rename2HadoopRequest() {
+}
+Rename2HadoopRequest.prototype.src = ''
+Rename2HadoopRequest.prototype.dst = ''
+Rename2HadoopRequest.prototype.overwrite = false
+Rename2HadoopRequest.prototype.toTrash = undefined
+function encodeRename2HadoopRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).string(m.dst ?? '')
+  w.uint32(24).bool(m.overwrite ?? false)
+  if (m.toTrash != null && own.call(m, 'toTrash')) w.uint32(32).bool(m.toTrash)
+  return w
+}
+function decodeRename2HadoopRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new Rename2HadoopRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.dst = r.string(); break
+      case 3: m.overwrite = r.bool(); break
+      case 4: m.toTrash = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'dst')) throw RangeError('dst is missing')
+  if (!own.call(m, 'overwrite')) throw RangeError('overwrite is missing')
+  return m
+}
+
+function HdfsConcatRequest() {
+  this.sources = []
+}
+HdfsConcatRequest.prototype.target = ''
+function encodeHdfsConcatRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.target ?? '')
+  if (m.sources != null && m.sources.length) {
+    for (let i = 0; i < m.sources.length; i++) w.uint32(18).string(m.sources[i])
+  }
+  return w
+}
+function decodeHdfsConcatRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsConcatRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.target = r.string(); break
+      case 2: m.sources.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'target')) throw RangeError('target is missing')
+  return m
+}
+
+function HdfsTruncateRequest() {
+}
+HdfsTruncateRequest.prototype.src = ''
+HdfsTruncateRequest.prototype.newLength = 0
+HdfsTruncateRequest.prototype.clientName = ''
+function encodeHdfsTruncateRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(16).uint64(m.newLength ?? 0)
+  w.uint32(26).string(m.clientName ?? '')
+  return w
+}
+function decodeHdfsTruncateRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsTruncateRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.newLength = read64(r, int64); break
+      case 3: m.clientName = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'newLength')) throw RangeError('newLength is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsSetReplicationRequest() {
+}
+HdfsSetReplicationRequest.prototype.src = ''
+HdfsSetReplicationRequest.prototype.replication = 0
+function encodeHdfsSetReplicationRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(16).uint32(m.replication ?? 0)
+  return w
+}
+function decodeHdfsSetReplicationRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetReplicationRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.replication = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'replication')) throw RangeError('replication is missing')
+  return m
+}
+
+function HdfsSetPermissionRequest() {
+}
+HdfsSetPermissionRequest.prototype.src = ''
+HdfsSetPermissionRequest.prototype.permission = null
+function encodeHdfsSetPermissionRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  encodeFsPermission(m.permission, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeHdfsSetPermissionRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetPermissionRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.permission = decodeFsPermission(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'permission')) throw RangeError('permission is missing')
+  return m
+}
+
+function HdfsSetOwnerRequest() {
+}
+HdfsSetOwnerRequest.prototype.src = ''
+HdfsSetOwnerRequest.prototype.user = undefined
+HdfsSetOwnerRequest.prototype.group = undefined
+function encodeHdfsSetOwnerRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  if (m.user != null && own.call(m, 'user')) w.uint32(18).string(m.user)
+  if (m.group != null && own.call(m, 'group')) w.uint32(26).string(m.group)
+  return w
+}
+function decodeHdfsSetOwnerRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetOwnerRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.user = r.string(); break
+      case 3: m.group = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  return m
+}
+
+function HdfsSetTimesRequest() {
+}
+HdfsSetTimesRequest.prototype.src = ''
+HdfsSetTimesRequest.prototype.mtime = 0
+HdfsSetTimesRequest.prototype.atime = 0
+function encodeHdfsSetTimesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(16).uint64(m.mtime ?? 0)
+  w.uint32(24).uint64(m.atime ?? 0)
+  return w
+}
+function decodeHdfsSetTimesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetTimesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.mtime = read64(r, int64); break
+      case 3: m.atime = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'mtime')) throw RangeError('mtime is missing')
+  if (!own.call(m, 'atime')) throw RangeError('atime is missing')
+  return m
+}
+
+function HdfsSymlinkRequest() {
+}
+HdfsSymlinkRequest.prototype.target = ''
+HdfsSymlinkRequest.prototype.link = ''
+HdfsSymlinkRequest.prototype.permission = null
+HdfsSymlinkRequest.prototype.createParent = false
+function encodeHdfsSymlinkRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.target ?? '')
+  w.uint32(18).string(m.link ?? '')
+  encodeFsPermission(m.permission, w.uint32(26).fork(), depth + 1).ldelim()
+  w.uint32(32).bool(m.createParent ?? false)
+  return w
+}
+function decodeHdfsSymlinkRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSymlinkRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.target = r.string(); break
+      case 2: m.link = r.string(); break
+      case 3: m.permission = decodeFsPermission(r, r.uint32(), depth + 1); break
+      case 4: m.createParent = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'target')) throw RangeError('target is missing')
+  if (!own.call(m, 'link')) throw RangeError('link is missing')
+  if (!own.call(m, 'permission')) throw RangeError('permission is missing')
+  if (!own.call(m, 'createParent')) throw RangeError('createParent is missing')
+  return m
+}
+
+function HdfsAddBlockRequest() {
+  this.excluded = []
+  this.favored = []
+  this.flags = []
+}
+HdfsAddBlockRequest.prototype.src = ''
+HdfsAddBlockRequest.prototype.clientName = ''
+HdfsAddBlockRequest.prototype.previous = undefined
+HdfsAddBlockRequest.prototype.fileId = undefined
+function encodeHdfsAddBlockRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).string(m.clientName ?? '')
+  if (m.previous != null && own.call(m, 'previous')) encodeExtendedBlock(m.previous, w.uint32(26).fork(), depth + 1).ldelim()
+  if (m.excluded != null && m.excluded.length) {
+    for (let i = 0; i < m.excluded.length; i++) encodeDatanodeInfo(m.excluded[i], w.uint32(34).fork(), depth + 1).ldelim()
+  }
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(40).uint64(m.fileId)
+  if (m.favored != null && m.favored.length) {
+    for (let i = 0; i < m.favored.length; i++) w.uint32(50).string(m.favored[i])
+  }
+  if (m.flags != null && m.flags.length) {
+    for (let i = 0; i < m.flags.length; i++) w.uint32(56).int32(m.flags[i])
+  }
+  return w
+}
+function decodeHdfsAddBlockRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsAddBlockRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.clientName = r.string(); break
+      case 3: m.previous = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 4: m.excluded.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      case 5: m.fileId = read64(r, int64); break
+      case 6: m.favored.push(r.string()); break
+      case 7:
+        if ((t & 7) === 2) m.flags = packed(r, m.flags, Reader.prototype.int32)
+        else m.flags.push(r.int32())
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function LocatedBlockResponse() {
+}
+LocatedBlockResponse.prototype.block = null
+function encodeLocatedBlockResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeHadoopLocatedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeLocatedBlockResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new LocatedBlockResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeHadoopLocatedBlock(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  return m
+}
+
+function HdfsAbandonBlockRequest() {
+}
+HdfsAbandonBlockRequest.prototype.block = null
+HdfsAbandonBlockRequest.prototype.src = ''
+HdfsAbandonBlockRequest.prototype.holder = ''
+HdfsAbandonBlockRequest.prototype.fileId = undefined
+function encodeHdfsAbandonBlockRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeExtendedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(18).string(m.src ?? '')
+  w.uint32(26).string(m.holder ?? '')
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(32).uint64(m.fileId)
+  return w
+}
+function decodeHdfsAbandonBlockRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsAbandonBlockRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 2: m.src = r.string(); break
+      case 3: m.holder = r.string(); break
+      case 4: m.fileId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'holder')) throw RangeError('holder is missing')
+  return m
+}
+
+function HdfsCompleteRequest() {
+}
+HdfsCompleteRequest.prototype.src = ''
+HdfsCompleteRequest.prototype.clientName = ''
+HdfsCompleteRequest.prototype.last = undefined
+HdfsCompleteRequest.prototype.fileId = undefined
+function encodeHdfsCompleteRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).string(m.clientName ?? '')
+  if (m.last != null && own.call(m, 'last')) encodeExtendedBlock(m.last, w.uint32(26).fork(), depth + 1).ldelim()
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(32).uint64(m.fileId)
+  return w
+}
+function decodeHdfsCompleteRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsCompleteRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.clientName = r.string(); break
+      case 3: m.last = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 4: m.fileId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsFsyncRequest() {
+}
+HdfsFsyncRequest.prototype.src = ''
+HdfsFsyncRequest.prototype.client = ''
+HdfsFsyncRequest.prototype.lastBlockLength = undefined
+HdfsFsyncRequest.prototype.fileId = undefined
+function encodeHdfsFsyncRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  w.uint32(18).string(m.client ?? '')
+  if (m.lastBlockLength != null && own.call(m, 'lastBlockLength')) w.uint32(24).sint64(m.lastBlockLength)
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(32).uint64(m.fileId)
+  return w
+}
+function decodeHdfsFsyncRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsFsyncRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.client = r.string(); break
+      case 3: m.lastBlockLength = r.sint64(); break
+      case 4: m.fileId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'client')) throw RangeError('client is missing')
+  return m
+}
+
+function NewStampRequest() {
+}
+NewStampRequest.prototype.block = null
+NewStampRequest.prototype.clientName = ''
+function encodeNewStampRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeExtendedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(18).string(m.clientName ?? '')
+  return w
+}
+function decodeNewStampRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NewStampRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 2: m.clientName = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsUpdatePipelineRequest() {
+  this.datanodes = []
+  this.storageIds = []
+}
+HdfsUpdatePipelineRequest.prototype.clientName = ''
+HdfsUpdatePipelineRequest.prototype.oldBlock = null
+HdfsUpdatePipelineRequest.prototype.newBlock = null
+function encodeHdfsUpdatePipelineRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.clientName ?? '')
+  encodeExtendedBlock(m.oldBlock, w.uint32(18).fork(), depth + 1).ldelim()
+  encodeExtendedBlock(m.newBlock, w.uint32(26).fork(), depth + 1).ldelim()
+  if (m.datanodes != null && m.datanodes.length) {
+    for (let i = 0; i < m.datanodes.length; i++) encodeDatanodeID(m.datanodes[i], w.uint32(34).fork(), depth + 1).ldelim()
+  }
+  if (m.storageIds != null && m.storageIds.length) {
+    for (let i = 0; i < m.storageIds.length; i++) w.uint32(42).string(m.storageIds[i])
+  }
+  return w
+}
+function decodeHdfsUpdatePipelineRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsUpdatePipelineRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.clientName = r.string(); break
+      case 2: m.oldBlock = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 3: m.newBlock = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 4: m.datanodes.push(decodeDatanodeID(r, r.uint32(), depth + 1)); break
+      case 5: m.storageIds.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  if (!own.call(m, 'oldBlock')) throw RangeError('oldBlock is missing')
+  if (!own.call(m, 'newBlock')) throw RangeError('newBlock is missing')
+  return m
+}
+
+function HdfsAdditionalDatanodeRequest() {
+  this.existing = []
+  this.excluded = []
+  this.existingStorages = []
+}
+HdfsAdditionalDatanodeRequest.prototype.src = ''
+HdfsAdditionalDatanodeRequest.prototype.block = null
+HdfsAdditionalDatanodeRequest.prototype.wanted = 0
+HdfsAdditionalDatanodeRequest.prototype.clientName = ''
+HdfsAdditionalDatanodeRequest.prototype.fileId = undefined
+function encodeHdfsAdditionalDatanodeRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  encodeExtendedBlock(m.block, w.uint32(18).fork(), depth + 1).ldelim()
+  if (m.existing != null && m.existing.length) {
+    for (let i = 0; i < m.existing.length; i++) encodeDatanodeInfo(m.existing[i], w.uint32(26).fork(), depth + 1).ldelim()
+  }
+  if (m.excluded != null && m.excluded.length) {
+    for (let i = 0; i < m.excluded.length; i++) encodeDatanodeInfo(m.excluded[i], w.uint32(34).fork(), depth + 1).ldelim()
+  }
+  w.uint32(40).uint32(m.wanted ?? 0)
+  w.uint32(50).string(m.clientName ?? '')
+  if (m.existingStorages != null && m.existingStorages.length) {
+    for (let i = 0; i < m.existingStorages.length; i++) w.uint32(58).string(m.existingStorages[i])
+  }
+  if (m.fileId != null && own.call(m, 'fileId')) w.uint32(64).uint64(m.fileId)
+  return w
+}
+function decodeHdfsAdditionalDatanodeRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsAdditionalDatanodeRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 3: m.existing.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      case 4: m.excluded.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      case 5: m.wanted = r.uint32(); break
+      case 6: m.clientName = r.string(); break
+      case 7: m.existingStorages.push(r.string()); break
+      case 8: m.fileId = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  if (!own.call(m, 'wanted')) throw RangeError('wanted is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsRenewLeaseRequest() {
+  this.namespaces = []
+}
+HdfsRenewLeaseRequest.prototype.clientName = ''
+function encodeHdfsRenewLeaseRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.clientName ?? '')
+  if (m.namespaces != null && m.namespaces.length) {
+    for (let i = 0; i < m.namespaces.length; i++) w.uint32(18).string(m.namespaces[i])
+  }
+  return w
+}
+function decodeHdfsRenewLeaseRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsRenewLeaseRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.clientName = r.string(); break
+      case 2: m.namespaces.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function HdfsBadBlocksRequest() {
+  this.blocks = []
+}
+function encodeHdfsBadBlocksRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.blocks != null && m.blocks.length) {
+    for (let i = 0; i < m.blocks.length; i++) encodeHadoopLocatedBlock(m.blocks[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeHdfsBadBlocksRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsBadBlocksRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blocks.push(decodeHadoopLocatedBlock(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HadoopTypeQuota() {
+}
+HadoopTypeQuota.prototype.type = undefined
+HadoopTypeQuota.prototype.quota = 0
+HadoopTypeQuota.prototype.consumed = 0
+function encodeHadoopTypeQuota(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.type != null && own.call(m, 'type')) w.uint32(8).int32(m.type)
+  w.uint32(16).uint64(m.quota ?? 0)
+  w.uint32(24).uint64(m.consumed ?? 0)
+  return w
+}
+function decodeHadoopTypeQuota(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HadoopTypeQuota()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.type = r.int32(); break
+      case 2: m.quota = read64(r, int64); break
+      case 3: m.consumed = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'quota')) throw RangeError('quota is missing')
+  if (!own.call(m, 'consumed')) throw RangeError('consumed is missing')
+  return m
+}
+
+function HadoopTypeQuotas() {
+  this.quotas = []
+}
+function encodeHadoopTypeQuotas(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.quotas != null && m.quotas.length) {
+    for (let i = 0; i < m.quotas.length; i++) encodeHadoopTypeQuota(m.quotas[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeHadoopTypeQuotas(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HadoopTypeQuotas()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.quotas.push(decodeHadoopTypeQuota(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function ContentSummary() {
+}
+ContentSummary.prototype.length = 0
+ContentSummary.prototype.files = 0
+ContentSummary.prototype.directories = 0
+ContentSummary.prototype.quota = 0
+ContentSummary.prototype.spaceConsumed = 0
+ContentSummary.prototype.spaceQuota = 0
+ContentSummary.prototype.types = undefined
+ContentSummary.prototype.snapshotLength = undefined
+ContentSummary.prototype.snapshotFiles = undefined
+ContentSummary.prototype.snapshotDirectories = undefined
+ContentSummary.prototype.snapshotSpace = undefined
+ContentSummary.prototype.ecPolicy = undefined
+function encodeContentSummary(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.length ?? 0)
+  w.uint32(16).uint64(m.files ?? 0)
+  w.uint32(24).uint64(m.directories ?? 0)
+  w.uint32(32).uint64(m.quota ?? 0)
+  w.uint32(40).uint64(m.spaceConsumed ?? 0)
+  w.uint32(48).uint64(m.spaceQuota ?? 0)
+  if (m.types != null && own.call(m, 'types')) encodeHadoopTypeQuotas(m.types, w.uint32(58).fork(), depth + 1).ldelim()
+  if (m.snapshotLength != null && own.call(m, 'snapshotLength')) w.uint32(64).uint64(m.snapshotLength)
+  if (m.snapshotFiles != null && own.call(m, 'snapshotFiles')) w.uint32(72).uint64(m.snapshotFiles)
+  if (m.snapshotDirectories != null && own.call(m, 'snapshotDirectories')) w.uint32(80).uint64(m.snapshotDirectories)
+  if (m.snapshotSpace != null && own.call(m, 'snapshotSpace')) w.uint32(88).uint64(m.snapshotSpace)
+  if (m.ecPolicy != null && own.call(m, 'ecPolicy')) w.uint32(98).string(m.ecPolicy)
+  return w
+}
+function decodeContentSummary(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ContentSummary()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.length = read64(r, int64); break
+      case 2: m.files = read64(r, int64); break
+      case 3: m.directories = read64(r, int64); break
+      case 4: m.quota = read64(r, int64); break
+      case 5: m.spaceConsumed = read64(r, int64); break
+      case 6: m.spaceQuota = read64(r, int64); break
+      case 7: m.types = decodeHadoopTypeQuotas(r, r.uint32(), depth + 1); break
+      case 8: m.snapshotLength = read64(r, int64); break
+      case 9: m.snapshotFiles = read64(r, int64); break
+      case 10: m.snapshotDirectories = read64(r, int64); break
+      case 11: m.snapshotSpace = read64(r, int64); break
+      case 12: m.ecPolicy = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'length')) throw RangeError('length is missing')
+  if (!own.call(m, 'files')) throw RangeError('files is missing')
+  if (!own.call(m, 'directories')) throw RangeError('directories is missing')
+  if (!own.call(m, 'quota')) throw RangeError('quota is missing')
+  if (!own.call(m, 'spaceConsumed')) throw RangeError('spaceConsumed is missing')
+  if (!own.call(m, 'spaceQuota')) throw RangeError('spaceQuota is missing')
+  return m
+}
+
+function ContentSummaryResponse() {
+}
+ContentSummaryResponse.prototype.summary = null
+function encodeContentSummaryResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeContentSummary(m.summary, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeContentSummaryResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ContentSummaryResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.summary = decodeContentSummary(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'summary')) throw RangeError('summary is missing')
+  return m
+}
+
+function QuotaUsage() {
+}
+QuotaUsage.prototype.names = 0
+QuotaUsage.prototype.quota = 0
+QuotaUsage.prototype.spaceConsumed = 0
+QuotaUsage.prototype.spaceQuota = 0
+QuotaUsage.prototype.types = undefined
+function encodeQuotaUsage(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.names ?? 0)
+  w.uint32(16).uint64(m.quota ?? 0)
+  w.uint32(24).uint64(m.spaceConsumed ?? 0)
+  w.uint32(32).uint64(m.spaceQuota ?? 0)
+  if (m.types != null && own.call(m, 'types')) encodeHadoopTypeQuotas(m.types, w.uint32(42).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeQuotaUsage(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new QuotaUsage()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.names = read64(r, int64); break
+      case 2: m.quota = read64(r, int64); break
+      case 3: m.spaceConsumed = read64(r, int64); break
+      case 4: m.spaceQuota = read64(r, int64); break
+      case 5: m.types = decodeHadoopTypeQuotas(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'names')) throw RangeError('names is missing')
+  if (!own.call(m, 'quota')) throw RangeError('quota is missing')
+  if (!own.call(m, 'spaceConsumed')) throw RangeError('spaceConsumed is missing')
+  if (!own.call(m, 'spaceQuota')) throw RangeError('spaceQuota is missing')
+  return m
+}
+
+function QuotaUsageResponse() {
+}
+QuotaUsageResponse.prototype.usage = null
+function encodeQuotaUsageResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeQuotaUsage(m.usage, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeQuotaUsageResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new QuotaUsageResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.usage = decodeQuotaUsage(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'usage')) throw RangeError('usage is missing')
+  return m
+}
+
+function HdfsSetQuotaRequest() {
+}
+HdfsSetQuotaRequest.prototype.path = ''
+HdfsSetQuotaRequest.prototype.names = 0
+HdfsSetQuotaRequest.prototype.space = 0
+HdfsSetQuotaRequest.prototype.type = undefined
+function encodeHdfsSetQuotaRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  w.uint32(16).uint64(m.names ?? 0)
+  w.uint32(24).uint64(m.space ?? 0)
+  if (m.type != null && own.call(m, 'type')) w.uint32(32).int32(m.type)
+  return w
+}
+function decodeHdfsSetQuotaRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetQuotaRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.names = read64(r, int64); break
+      case 3: m.space = read64(r, int64); break
+      case 4: m.type = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  if (!own.call(m, 'names')) throw RangeError('names is missing')
+  if (!own.call(m, 'space')) throw RangeError('space is missing')
+  return m
+}
+
+function HadoopAclEntry() {
+}
+HadoopAclEntry.prototype.type = 0
+HadoopAclEntry.prototype.scope = 0
+HadoopAclEntry.prototype.permissions = 0
+HadoopAclEntry.prototype.name = undefined
+function encodeHadoopAclEntry(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.type ?? 0)
+  w.uint32(16).int32(m.scope ?? 0)
+  w.uint32(24).int32(m.permissions ?? 0)
+  if (m.name != null && own.call(m, 'name')) w.uint32(34).string(m.name)
+  return w
+}
+function decodeHadoopAclEntry(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HadoopAclEntry()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.type = r.int32(); break
+      case 2: m.scope = r.int32(); break
+      case 3: m.permissions = r.int32(); break
+      case 4: m.name = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'type')) throw RangeError('type is missing')
+  if (!own.call(m, 'scope')) throw RangeError('scope is missing')
+  if (!own.call(m, 'permissions')) throw RangeError('permissions is missing')
+  return m
+}
+
+function AclRequest() {
+  this.entries = []
+}
+AclRequest.prototype.src = ''
+function encodeAclRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeHadoopAclEntry(m.entries[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeAclRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new AclRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.entries.push(decodeHadoopAclEntry(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  return m
+}
+
+function AclStatus() {
+  this.entries = []
+}
+AclStatus.prototype.owner = ''
+AclStatus.prototype.group = ''
+AclStatus.prototype.sticky = false
+AclStatus.prototype.permission = undefined
+function encodeAclStatus(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.owner ?? '')
+  w.uint32(18).string(m.group ?? '')
+  w.uint32(24).bool(m.sticky ?? false)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeHadoopAclEntry(m.entries[i], w.uint32(34).fork(), depth + 1).ldelim()
+  }
+  if (m.permission != null && own.call(m, 'permission')) encodeFsPermission(m.permission, w.uint32(42).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeAclStatus(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new AclStatus()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.owner = r.string(); break
+      case 2: m.group = r.string(); break
+      case 3: m.sticky = r.bool(); break
+      case 4: m.entries.push(decodeHadoopAclEntry(r, r.uint32(), depth + 1)); break
+      case 5: m.permission = decodeFsPermission(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'owner')) throw RangeError('owner is missing')
+  if (!own.call(m, 'group')) throw RangeError('group is missing')
+  if (!own.call(m, 'sticky')) throw RangeError('sticky is missing')
+  return m
+}
+
+function AclStatusResponse() {
+}
+AclStatusResponse.prototype.status = null
+function encodeAclStatusResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeAclStatus(m.status, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeAclStatusResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new AclStatusResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.status = decodeAclStatus(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'status')) throw RangeError('status is missing')
+  return m
+}
+
+function HadoopXAttr() {
+}
+HadoopXAttr.prototype.namespace = 0
+HadoopXAttr.prototype.name = ''
+HadoopXAttr.prototype.value = undefined
+function encodeHadoopXAttr(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.namespace ?? 0)
+  w.uint32(18).string(m.name ?? '')
+  if (m.value != null && own.call(m, 'value')) w.uint32(26).bytes(m.value)
+  return w
+}
+function decodeHadoopXAttr(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HadoopXAttr()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.namespace = r.int32(); break
+      case 2: m.name = r.string(); break
+      case 3: m.value = r.bytes(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'namespace')) throw RangeError('namespace is missing')
+  if (!own.call(m, 'name')) throw RangeError('name is missing')
+  return m
+}
+
+function HdfsSetXAttrRequest() {
+}
+HdfsSetXAttrRequest.prototype.src = ''
+HdfsSetXAttrRequest.prototype.xattr = undefined
+HdfsSetXAttrRequest.prototype.flag = undefined
+function encodeHdfsSetXAttrRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  if (m.xattr != null && own.call(m, 'xattr')) encodeHadoopXAttr(m.xattr, w.uint32(18).fork(), depth + 1).ldelim()
+  if (m.flag != null && own.call(m, 'flag')) w.uint32(24).uint32(m.flag)
+  return w
+}
+function decodeHdfsSetXAttrRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSetXAttrRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.xattr = decodeHadoopXAttr(r, r.uint32(), depth + 1); break
+      case 3: m.flag = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  return m
+}
+
+function XAttrsRequest() {
+  this.xattrs = []
+}
+XAttrsRequest.prototype.src = ''
+function encodeXAttrsRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  if (m.xattrs != null && m.xattrs.length) {
+    for (let i = 0; i < m.xattrs.length; i++) encodeHadoopXAttr(m.xattrs[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeXAttrsRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new XAttrsRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.xattrs.push(decodeHadoopXAttr(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  return m
+}
+
+function XAttrsResponse() {
+  this.xattrs = []
+}
+function encodeXAttrsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.xattrs != null && m.xattrs.length) {
+    for (let i = 0; i < m.xattrs.length; i++) encodeHadoopXAttr(m.xattrs[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeXAttrsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new XAttrsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.xattrs.push(decodeHadoopXAttr(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HdfsRemoveXAttrRequest() {
+}
+HdfsRemoveXAttrRequest.prototype.src = ''
+HdfsRemoveXAttrRequest.prototype.xattr = undefined
+function encodeHdfsRemoveXAttrRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.src ?? '')
+  if (m.xattr != null && own.call(m, 'xattr')) encodeHadoopXAttr(m.xattr, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeHdfsRemoveXAttrRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsRemoveXAttrRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.src = r.string(); break
+      case 2: m.xattr = decodeHadoopXAttr(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'src')) throw RangeError('src is missing')
+  return m
+}
+
+function StorageTypes() {
+  this.types = []
+}
+function encodeStorageTypes(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.types != null && m.types.length) {
+    for (let i = 0; i < m.types.length; i++) w.uint32(8).int32(m.types[i])
+  }
+  return w
+}
+function decodeStorageTypes(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new StorageTypes()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1:
+        if ((t & 7) === 2) m.types = packed(r, m.types, Reader.prototype.int32)
+        else m.types.push(r.int32())
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function BlockStoragePolicy() {
+}
+BlockStoragePolicy.prototype.id = 0
+BlockStoragePolicy.prototype.name = ''
+BlockStoragePolicy.prototype.creation = null
+BlockStoragePolicy.prototype.creationFallback = undefined
+BlockStoragePolicy.prototype.replicationFallback = undefined
+function encodeBlockStoragePolicy(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint32(m.id ?? 0)
+  w.uint32(18).string(m.name ?? '')
+  encodeStorageTypes(m.creation, w.uint32(26).fork(), depth + 1).ldelim()
+  if (m.creationFallback != null && own.call(m, 'creationFallback')) encodeStorageTypes(m.creationFallback, w.uint32(34).fork(), depth + 1).ldelim()
+  if (m.replicationFallback != null && own.call(m, 'replicationFallback')) encodeStorageTypes(m.replicationFallback, w.uint32(42).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBlockStoragePolicy(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockStoragePolicy()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.uint32(); break
+      case 2: m.name = r.string(); break
+      case 3: m.creation = decodeStorageTypes(r, r.uint32(), depth + 1); break
+      case 4: m.creationFallback = decodeStorageTypes(r, r.uint32(), depth + 1); break
+      case 5: m.replicationFallback = decodeStorageTypes(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'id')) throw RangeError('id is missing')
+  if (!own.call(m, 'name')) throw RangeError('name is missing')
+  if (!own.call(m, 'creation')) throw RangeError('creation is missing')
+  return m
+}
+
+function BlockStoragePolicyResponse() {
+}
+BlockStoragePolicyResponse.prototype.policy = null
+function encodeBlockStoragePolicyResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeBlockStoragePolicy(m.policy, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBlockStoragePolicyResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockStoragePolicyResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.policy = decodeBlockStoragePolicy(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'policy')) throw RangeError('policy is missing')
+  return m
+}
+
+function BlockStoragePoliciesResponse() {
+  this.policies = []
+}
+function encodeBlockStoragePoliciesResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.policies != null && m.policies.length) {
+    for (let i = 0; i < m.policies.length; i++) encodeBlockStoragePolicy(m.policies[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeBlockStoragePoliciesResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockStoragePoliciesResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.policies.push(decodeBlockStoragePolicy(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HdfsCheckAccessRequest() {
+}
+HdfsCheckAccessRequest.prototype.path = ''
+HdfsCheckAccessRequest.prototype.mode = 0
+function encodeHdfsCheckAccessRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  w.uint32(16).int32(m.mode ?? 0)
+  return w
+}
+function decodeHdfsCheckAccessRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsCheckAccessRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.mode = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  if (!own.call(m, 'mode')) throw RangeError('mode is missing')
+  return m
+}
+
+function BlockSizeResponse() {
+}
+BlockSizeResponse.prototype.blockSize = 0
+function encodeBlockSizeResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.blockSize ?? 0)
+  return w
+}
+function decodeBlockSizeResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockSizeResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blockSize = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'blockSize')) throw RangeError('blockSize is missing')
+  return m
+}
+
+function HdfsStatsResponse() {
+}
+HdfsStatsResponse.prototype.capacity = 0
+HdfsStatsResponse.prototype.used = 0
+HdfsStatsResponse.prototype.remaining = 0
+HdfsStatsResponse.prototype.underReplicated = 0
+HdfsStatsResponse.prototype.corruptBlocks = 0
+HdfsStatsResponse.prototype.missingBlocks = 0
+HdfsStatsResponse.prototype.missingOneReplica = undefined
+HdfsStatsResponse.prototype.blocksInFuture = undefined
+HdfsStatsResponse.prototype.pendingDeletion = undefined
+function encodeHdfsStatsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.capacity ?? 0)
+  w.uint32(16).uint64(m.used ?? 0)
+  w.uint32(24).uint64(m.remaining ?? 0)
+  w.uint32(32).uint64(m.underReplicated ?? 0)
+  w.uint32(40).uint64(m.corruptBlocks ?? 0)
+  w.uint32(48).uint64(m.missingBlocks ?? 0)
+  if (m.missingOneReplica != null && own.call(m, 'missingOneReplica')) w.uint32(56).uint64(m.missingOneReplica)
+  if (m.blocksInFuture != null && own.call(m, 'blocksInFuture')) w.uint32(64).uint64(m.blocksInFuture)
+  if (m.pendingDeletion != null && own.call(m, 'pendingDeletion')) w.uint32(72).uint64(m.pendingDeletion)
+  return w
+}
+function decodeHdfsStatsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsStatsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.capacity = read64(r, int64); break
+      case 2: m.used = read64(r, int64); break
+      case 3: m.remaining = read64(r, int64); break
+      case 4: m.underReplicated = read64(r, int64); break
+      case 5: m.corruptBlocks = read64(r, int64); break
+      case 6: m.missingBlocks = read64(r, int64); break
+      case 7: m.missingOneReplica = read64(r, int64); break
+      case 8: m.blocksInFuture = read64(r, int64); break
+      case 9: m.pendingDeletion = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'capacity')) throw RangeError('capacity is missing')
+  if (!own.call(m, 'used')) throw RangeError('used is missing')
+  if (!own.call(m, 'remaining')) throw RangeError('remaining is missing')
+  if (!own.call(m, 'underReplicated')) throw RangeError('underReplicated is missing')
+  if (!own.call(m, 'corruptBlocks')) throw RangeError('corruptBlocks is missing')
+  if (!own.call(m, 'missingBlocks')) throw RangeError('missingBlocks is missing')
+  return m
+}
+
+function ReplicatedBlockStatsResponse() {
+}
+ReplicatedBlockStatsResponse.prototype.lowRedundancy = 0
+ReplicatedBlockStatsResponse.prototype.corruptBlocks = 0
+ReplicatedBlockStatsResponse.prototype.missingBlocks = 0
+ReplicatedBlockStatsResponse.prototype.missingOneReplica = 0
+ReplicatedBlockStatsResponse.prototype.blocksInFuture = 0
+ReplicatedBlockStatsResponse.prototype.pendingDeletion = 0
+ReplicatedBlockStatsResponse.prototype.mostUrgent = undefined
+function encodeReplicatedBlockStatsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.lowRedundancy ?? 0)
+  w.uint32(16).uint64(m.corruptBlocks ?? 0)
+  w.uint32(24).uint64(m.missingBlocks ?? 0)
+  w.uint32(32).uint64(m.missingOneReplica ?? 0)
+  w.uint32(40).uint64(m.blocksInFuture ?? 0)
+  w.uint32(48).uint64(m.pendingDeletion ?? 0)
+  if (m.mostUrgent != null && own.call(m, 'mostUrgent')) w.uint32(56).uint64(m.mostUrgent)
+  return w
+}
+function decodeReplicatedBlockStatsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicatedBlockStatsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.lowRedundancy = read64(r, int64); break
+      case 2: m.corruptBlocks = read64(r, int64); break
+      case 3: m.missingBlocks = read64(r, int64); break
+      case 4: m.missingOneReplica = read64(r, int64); break
+      case 5: m.blocksInFuture = read64(r, int64); break
+      case 6: m.pendingDeletion = read64(r, int64); break
+      case 7: m.mostUrgent = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'lowRedundancy')) throw RangeError('lowRedundancy is missing')
+  if (!own.call(m, 'corruptBlocks')) throw RangeError('corruptBlocks is missing')
+  if (!own.call(m, 'missingBlocks')) throw RangeError('missingBlocks is missing')
+  if (!own.call(m, 'missingOneReplica')) throw RangeError('missingOneReplica is missing')
+  if (!own.call(m, 'blocksInFuture')) throw RangeError('blocksInFuture is missing')
+  if (!own.call(m, 'pendingDeletion')) throw RangeError('pendingDeletion is missing')
+  return m
+}
+
+function EcBlockStatsResponse() {
+}
+EcBlockStatsResponse.prototype.lowRedundancy = 0
+EcBlockStatsResponse.prototype.corruptBlocks = 0
+EcBlockStatsResponse.prototype.missingBlocks = 0
+EcBlockStatsResponse.prototype.blocksInFuture = 0
+EcBlockStatsResponse.prototype.pendingDeletion = 0
+EcBlockStatsResponse.prototype.mostUrgent = undefined
+function encodeEcBlockStatsResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.lowRedundancy ?? 0)
+  w.uint32(16).uint64(m.corruptBlocks ?? 0)
+  w.uint32(24).uint64(m.missingBlocks ?? 0)
+  w.uint32(32).uint64(m.blocksInFuture ?? 0)
+  w.uint32(40).uint64(m.pendingDeletion ?? 0)
+  if (m.mostUrgent != null && own.call(m, 'mostUrgent')) w.uint32(48).uint64(m.mostUrgent)
+  return w
+}
+function decodeEcBlockStatsResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new EcBlockStatsResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.lowRedundancy = read64(r, int64); break
+      case 2: m.corruptBlocks = read64(r, int64); break
+      case 3: m.missingBlocks = read64(r, int64); break
+      case 4: m.blocksInFuture = read64(r, int64); break
+      case 5: m.pendingDeletion = read64(r, int64); break
+      case 6: m.mostUrgent = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'lowRedundancy')) throw RangeError('lowRedundancy is missing')
+  if (!own.call(m, 'corruptBlocks')) throw RangeError('corruptBlocks is missing')
+  if (!own.call(m, 'missingBlocks')) throw RangeError('missingBlocks is missing')
+  if (!own.call(m, 'blocksInFuture')) throw RangeError('blocksInFuture is missing')
+  if (!own.call(m, 'pendingDeletion')) throw RangeError('pendingDeletion is missing')
+  return m
+}
+
+function HdfsDatanodeReportRequest() {
+}
+HdfsDatanodeReportRequest.prototype.type = 0
+function encodeHdfsDatanodeReportRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.type ?? 0)
+  return w
+}
+function decodeHdfsDatanodeReportRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsDatanodeReportRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.type = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'type')) throw RangeError('type is missing')
+  return m
+}
+
+function HdfsDatanodeReportResponse() {
+  this.datanodes = []
+}
+function encodeHdfsDatanodeReportResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.datanodes != null && m.datanodes.length) {
+    for (let i = 0; i < m.datanodes.length; i++) encodeDatanodeInfo(m.datanodes[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeHdfsDatanodeReportResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsDatanodeReportResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.datanodes.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function DatanodeStorage() {
+}
+DatanodeStorage.prototype.storageUuid = ''
+DatanodeStorage.prototype.state = undefined
+DatanodeStorage.prototype.type = undefined
+function encodeDatanodeStorage(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.storageUuid ?? '')
+  if (m.state != null && own.call(m, 'state')) w.uint32(16).int32(m.state)
+  if (m.type != null && own.call(m, 'type')) w.uint32(24).int32(m.type)
+  return w
+}
+function decodeDatanodeStorage(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeStorage()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.storageUuid = r.string(); break
+      case 2: m.state = r.int32(); break
+      case 3: m.type = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'storageUuid')) throw RangeError('storageUuid is missing')
+  return m
+}
+
+function HdfsStorageReport() {
+}
+HdfsStorageReport.prototype.storageUuid = ''
+HdfsStorageReport.prototype.failed = undefined
+HdfsStorageReport.prototype.capacity = undefined
+HdfsStorageReport.prototype.dfsUsed = undefined
+HdfsStorageReport.prototype.remaining = undefined
+HdfsStorageReport.prototype.blockPoolUsed = undefined
+HdfsStorageReport.prototype.storage = undefined
+HdfsStorageReport.prototype.nonDfsUsed = undefined
+function encodeHdfsStorageReport(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.storageUuid ?? '')
+  if (m.failed != null && own.call(m, 'failed')) w.uint32(16).bool(m.failed)
+  if (m.capacity != null && own.call(m, 'capacity')) w.uint32(24).uint64(m.capacity)
+  if (m.dfsUsed != null && own.call(m, 'dfsUsed')) w.uint32(32).uint64(m.dfsUsed)
+  if (m.remaining != null && own.call(m, 'remaining')) w.uint32(40).uint64(m.remaining)
+  if (m.blockPoolUsed != null && own.call(m, 'blockPoolUsed')) w.uint32(48).uint64(m.blockPoolUsed)
+  if (m.storage != null && own.call(m, 'storage')) encodeDatanodeStorage(m.storage, w.uint32(58).fork(), depth + 1).ldelim()
+  if (m.nonDfsUsed != null && own.call(m, 'nonDfsUsed')) w.uint32(64).uint64(m.nonDfsUsed)
+  return w
+}
+function decodeHdfsStorageReport(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsStorageReport()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.storageUuid = r.string(); break
+      case 2: m.failed = r.bool(); break
+      case 3: m.capacity = read64(r, int64); break
+      case 4: m.dfsUsed = read64(r, int64); break
+      case 5: m.remaining = read64(r, int64); break
+      case 6: m.blockPoolUsed = read64(r, int64); break
+      case 7: m.storage = decodeDatanodeStorage(r, r.uint32(), depth + 1); break
+      case 8: m.nonDfsUsed = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'storageUuid')) throw RangeError('storageUuid is missing')
+  return m
+}
+
+function DatanodeStorageReport() {
+  this.storages = []
+}
+DatanodeStorageReport.prototype.datanode = null
+function encodeDatanodeStorageReport(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeDatanodeInfo(m.datanode, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.storages != null && m.storages.length) {
+    for (let i = 0; i < m.storages.length; i++) encodeHdfsStorageReport(m.storages[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeDatanodeStorageReport(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeStorageReport()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.datanode = decodeDatanodeInfo(r, r.uint32(), depth + 1); break
+      case 2: m.storages.push(decodeHdfsStorageReport(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'datanode')) throw RangeError('datanode is missing')
+  return m
+}
+
+function DatanodeStorageReportResponse() {
+  this.reports = []
+}
+function encodeDatanodeStorageReportResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.reports != null && m.reports.length) {
+    for (let i = 0; i < m.reports.length; i++) encodeDatanodeStorageReport(m.reports[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeDatanodeStorageReportResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeStorageReportResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.reports.push(decodeDatanodeStorageReport(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function HdfsSafeModeRequest() {
+}
+HdfsSafeModeRequest.prototype.action = 0
+HdfsSafeModeRequest.prototype.checked = undefined
+function encodeHdfsSafeModeRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.action ?? 0)
+  if (m.checked != null && own.call(m, 'checked')) w.uint32(16).bool(m.checked)
+  return w
+}
+function decodeHdfsSafeModeRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsSafeModeRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.action = r.int32(); break
+      case 2: m.checked = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'action')) throw RangeError('action is missing')
+  return m
+}
+
+function SaveNamespaceResponse() {
+}
+SaveNamespaceResponse.prototype.saved = undefined
+function encodeSaveNamespaceResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.saved != null && own.call(m, 'saved')) w.uint32(8).bool(m.saved)
+  return w
+}
+function decodeSaveNamespaceResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SaveNamespaceResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.saved = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function TxidResponse() {
+}
+TxidResponse.prototype.txid = 0
+function encodeTxidResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.txid ?? 0)
+  return w
+}
+function decodeTxidResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TxidResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.txid = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'txid')) throw RangeError('txid is missing')
+  return m
+}
+
+function RollingUpgradeRequest() {
+}
+RollingUpgradeRequest.prototype.action = 0
+function encodeRollingUpgradeRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.action ?? 0)
+  return w
+}
+function decodeRollingUpgradeRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RollingUpgradeRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.action = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'action')) throw RangeError('action is missing')
+  return m
+}
+
+function RollingUpgradeStatus() {
+}
+RollingUpgradeStatus.prototype.poolId = ''
+RollingUpgradeStatus.prototype.finalized = undefined
+function encodeRollingUpgradeStatus(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.poolId ?? '')
+  if (m.finalized != null && own.call(m, 'finalized')) w.uint32(16).bool(m.finalized)
+  return w
+}
+function decodeRollingUpgradeStatus(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RollingUpgradeStatus()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.poolId = r.string(); break
+      case 2: m.finalized = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'poolId')) throw RangeError('poolId is missing')
+  return m
+}
+
+function RollingUpgradeInfo() {
+}
+RollingUpgradeInfo.prototype.status = null
+RollingUpgradeInfo.prototype.started = 0
+RollingUpgradeInfo.prototype.finalized = 0
+RollingUpgradeInfo.prototype.createdRollbackImages = false
+function encodeRollingUpgradeInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeRollingUpgradeStatus(m.status, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(16).uint64(m.started ?? 0)
+  w.uint32(24).uint64(m.finalized ?? 0)
+  w.uint32(32).bool(m.createdRollbackImages ?? false)
+  return w
+}
+function decodeRollingUpgradeInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RollingUpgradeInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.status = decodeRollingUpgradeStatus(r, r.uint32(), depth + 1); break
+      case 2: m.started = read64(r, int64); break
+      case 3: m.finalized = read64(r, int64); break
+      case 4: m.createdRollbackImages = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'status')) throw RangeError('status is missing')
+  if (!own.call(m, 'started')) throw RangeError('started is missing')
+  if (!own.call(m, 'finalized')) throw RangeError('finalized is missing')
+  if (!own.call(m, 'createdRollbackImages')) throw RangeError('createdRollbackImages is missing')
+  return m
+}
+
+function RollingUpgradeResponse() {
+}
+RollingUpgradeResponse.prototype.info = undefined
+function encodeRollingUpgradeResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.info != null && own.call(m, 'info')) encodeRollingUpgradeInfo(m.info, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeRollingUpgradeResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new RollingUpgradeResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.info = decodeRollingUpgradeInfo(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function CorruptBlocksRequest() {
+}
+CorruptBlocksRequest.prototype.path = ''
+CorruptBlocksRequest.prototype.cookie = undefined
+function encodeCorruptBlocksRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  if (m.cookie != null && own.call(m, 'cookie')) w.uint32(18).string(m.cookie)
+  return w
+}
+function decodeCorruptBlocksRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CorruptBlocksRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.cookie = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  return m
+}
+
+function CorruptBlocks() {
+  this.files = []
+}
+CorruptBlocks.prototype.cookie = ''
+function encodeCorruptBlocks(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.files != null && m.files.length) {
+    for (let i = 0; i < m.files.length; i++) w.uint32(10).string(m.files[i])
+  }
+  w.uint32(18).string(m.cookie ?? '')
+  return w
+}
+function decodeCorruptBlocks(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CorruptBlocks()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.files.push(r.string()); break
+      case 2: m.cookie = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'cookie')) throw RangeError('cookie is missing')
+  return m
+}
+
+function CorruptBlocksResponse() {
+}
+CorruptBlocksResponse.prototype.corrupt = null
+function encodeCorruptBlocksResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeCorruptBlocks(m.corrupt, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeCorruptBlocksResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new CorruptBlocksResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.corrupt = decodeCorruptBlocks(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'corrupt')) throw RangeError('corrupt is missing')
+  return m
+}
+
+function BandwidthRequest() {
+}
+BandwidthRequest.prototype.bandwidth = 0
+function encodeBandwidthRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.bandwidth ?? 0)
+  return w
+}
+function decodeBandwidthRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BandwidthRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.bandwidth = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'bandwidth')) throw RangeError('bandwidth is missing')
+  return m
+}
+
+function HdfsOpenFilesRequest() {
+  this.types = []
+}
+HdfsOpenFilesRequest.prototype.afterId = 0
+HdfsOpenFilesRequest.prototype.path = undefined
+function encodeHdfsOpenFilesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.afterId ?? 0)
+  if (m.types != null && m.types.length) {
+    for (let i = 0; i < m.types.length; i++) w.uint32(16).int32(m.types[i])
+  }
+  if (m.path != null && own.call(m, 'path')) w.uint32(26).string(m.path)
+  return w
+}
+function decodeHdfsOpenFilesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsOpenFilesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.afterId = read64(r, int64); break
+      case 2:
+        if ((t & 7) === 2) m.types = packed(r, m.types, Reader.prototype.int32)
+        else m.types.push(r.int32())
+        break
+      case 3: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'afterId')) throw RangeError('afterId is missing')
+  return m
+}
+
+function HdfsOpenFile() {
+}
+HdfsOpenFile.prototype.id = 0
+HdfsOpenFile.prototype.path = ''
+HdfsOpenFile.prototype.clientName = ''
+HdfsOpenFile.prototype.clientMachine = ''
+function encodeHdfsOpenFile(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.id ?? 0)
+  w.uint32(18).string(m.path ?? '')
+  w.uint32(26).string(m.clientName ?? '')
+  w.uint32(34).string(m.clientMachine ?? '')
+  return w
+}
+function decodeHdfsOpenFile(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsOpenFile()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = read64(r, int64); break
+      case 2: m.path = r.string(); break
+      case 3: m.clientName = r.string(); break
+      case 4: m.clientMachine = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'id')) throw RangeError('id is missing')
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  if (!own.call(m, 'clientMachine')) throw RangeError('clientMachine is missing')
+  return m
+}
+
+function HdfsOpenFilesResponse() {
+  this.entries = []
+  this.types = []
+}
+HdfsOpenFilesResponse.prototype.hasMore = false
+function encodeHdfsOpenFilesResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.entries != null && m.entries.length) {
+    for (let i = 0; i < m.entries.length; i++) encodeHdfsOpenFile(m.entries[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  w.uint32(16).bool(m.hasMore ?? false)
+  if (m.types != null && m.types.length) {
+    for (let i = 0; i < m.types.length; i++) w.uint32(24).int32(m.types[i])
+  }
+  return w
+}
+function decodeHdfsOpenFilesResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HdfsOpenFilesResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.entries.push(decodeHdfsOpenFile(r, r.uint32(), depth + 1)); break
+      case 2: m.hasMore = r.bool(); break
+      case 3:
+        if ((t & 7) === 2) m.types = packed(r, m.types, Reader.prototype.int32)
+        else m.types.push(r.int32())
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'hasMore')) throw RangeError('hasMore is missing')
+  return m
+}
+
+function HaStateResponse() {
+}
+HaStateResponse.prototype.state = 0
+function encodeHaStateResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.state ?? 0)
+  return w
+}
+function decodeHaStateResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new HaStateResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.state = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'state')) throw RangeError('state is missing')
+  return m
+}
+
+function OptionalToken() {
+}
+OptionalToken.prototype.token = undefined
+function encodeOptionalToken(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.token != null && own.call(m, 'token')) encodeToken(m.token, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeOptionalToken(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OptionalToken()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.token = decodeToken(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function TokenRequest() {
+}
+TokenRequest.prototype.token = null
+function encodeTokenRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeToken(m.token, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeTokenRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TokenRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.token = decodeToken(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'token')) throw RangeError('token is missing')
+  return m
+}
+
+function ExpiryResponse() {
+}
+ExpiryResponse.prototype.expires = 0
+function encodeExpiryResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.expires ?? 0)
+  return w
+}
+function decodeExpiryResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ExpiryResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.expires = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'expires')) throw RangeError('expires is missing')
+  return m
+}
+
+function ZonesRequest() {
+}
+ZonesRequest.prototype.id = 0
+function encodeZonesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.id ?? 0)
+  return w
+}
+function decodeZonesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ZonesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'id')) throw RangeError('id is missing')
+  return m
+}
+
+function PageEnd() {
+}
+PageEnd.prototype.hasMore = false
+function encodePageEnd(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(16).bool(m.hasMore ?? false)
+  return w
+}
+function decodePageEnd(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new PageEnd()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 2: m.hasMore = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'hasMore')) throw RangeError('hasMore is missing')
+  return m
+}
+
+function SnapshotNameRequest() {
+}
+SnapshotNameRequest.prototype.root = ''
+SnapshotNameRequest.prototype.name = undefined
+function encodeSnapshotNameRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.root ?? '')
+  if (m.name != null && own.call(m, 'name')) w.uint32(18).string(m.name)
+  return w
+}
+function decodeSnapshotNameRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SnapshotNameRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.root = r.string(); break
+      case 2: m.name = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'root')) throw RangeError('root is missing')
+  return m
+}
+
+function SnapshotNamesRequest() {
+}
+SnapshotNamesRequest.prototype.root = ''
+SnapshotNamesRequest.prototype.from = ''
+SnapshotNamesRequest.prototype.to = ''
+function encodeSnapshotNamesRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.root ?? '')
+  w.uint32(18).string(m.from ?? '')
+  w.uint32(26).string(m.to ?? '')
+  return w
+}
+function decodeSnapshotNamesRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SnapshotNamesRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.root = r.string(); break
+      case 2: m.from = r.string(); break
+      case 3: m.to = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'root')) throw RangeError('root is missing')
+  if (!own.call(m, 'from')) throw RangeError('from is missing')
+  if (!own.call(m, 'to')) throw RangeError('to is missing')
+  return m
+}
+
+function SnapshotPathResponse() {
+}
+SnapshotPathResponse.prototype.path = ''
+function encodeSnapshotPathResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  return w
+}
+function decodeSnapshotPathResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new SnapshotPathResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  return m
+}
+
+function EcTopology() {
+}
+EcTopology.prototype.message = ''
+EcTopology.prototype.supported = false
+function encodeEcTopology(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.message ?? '')
+  w.uint32(16).bool(m.supported ?? false)
+  return w
+}
+function decodeEcTopology(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new EcTopology()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.message = r.string(); break
+      case 2: m.supported = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'message')) throw RangeError('message is missing')
+  if (!own.call(m, 'supported')) throw RangeError('supported is missing')
+  return m
+}
+
+function EcTopologyResponse() {
+}
+EcTopologyResponse.prototype.response = null
+function encodeEcTopologyResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeEcTopology(m.response, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeEcTopologyResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new EcTopologyResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.response = decodeEcTopology(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'response')) throw RangeError('response is missing')
   return m
 }
 
@@ -664,12 +4504,122 @@ function decodeRpcSasl(r, length, depth = 0) {
 }
 
 export const types = {
+  ServiceStatusResponse: { encode: encodeServiceStatusResponse, decode: decodeServiceStatusResponse },
+  UserRequest: { encode: encodeUserRequest, decode: decodeUserRequest },
+  GroupsResponse: { encode: encodeGroupsResponse, decode: decodeGroupsResponse },
+  GenericRefreshRequest: { encode: encodeGenericRefreshRequest, decode: decodeGenericRefreshRequest },
+  GenericRefreshResponse: { encode: encodeGenericRefreshResponse, decode: decodeGenericRefreshResponse },
+  GenericRefreshResponses: { encode: encodeGenericRefreshResponses, decode: decodeGenericRefreshResponses },
+  StorageInfo: { encode: encodeStorageInfo, decode: decodeStorageInfo },
+  NamespaceInfo: { encode: encodeNamespaceInfo, decode: decodeNamespaceInfo },
+  VersionResponse: { encode: encodeVersionResponse, decode: decodeVersionResponse },
   ExtendedBlock: { encode: encodeExtendedBlock, decode: decodeExtendedBlock },
   Token: { encode: encodeToken, decode: decodeToken },
   DatanodeID: { encode: encodeDatanodeID, decode: decodeDatanodeID },
   DatanodeInfo: { encode: encodeDatanodeInfo, decode: decodeDatanodeInfo },
   HadoopLocatedBlock: { encode: encodeHadoopLocatedBlock, decode: decodeHadoopLocatedBlock },
   Checksum: { encode: encodeChecksum, decode: decodeChecksum },
+  Nothing: { encode: encodeNothing, decode: decodeNothing },
+  PathRequest: { encode: encodePathRequest, decode: decodePathRequest },
+  OptionalPathRequest: { encode: encodeOptionalPathRequest, decode: decodeOptionalPathRequest },
+  TwoPathsRequest: { encode: encodeTwoPathsRequest, decode: decodeTwoPathsRequest },
+  BoolResult: { encode: encodeBoolResult, decode: decodeBoolResult },
+  OptionalPath: { encode: encodeOptionalPath, decode: decodeOptionalPath },
+  FsPermission: { encode: encodeFsPermission, decode: decodeFsPermission },
+  HadoopLocatedBlocks: { encode: encodeHadoopLocatedBlocks, decode: decodeHadoopLocatedBlocks },
+  HdfsFileStatus: { encode: encodeHdfsFileStatus, decode: decodeHdfsFileStatus },
+  OptionalStatus: { encode: encodeOptionalStatus, decode: decodeOptionalStatus },
+  LocatedFileRequest: { encode: encodeLocatedFileRequest, decode: decodeLocatedFileRequest },
+  LocationsRequest: { encode: encodeLocationsRequest, decode: decodeLocationsRequest },
+  LocationsResponse: { encode: encodeLocationsResponse, decode: decodeLocationsResponse },
+  HdfsListingRequest: { encode: encodeHdfsListingRequest, decode: decodeHdfsListingRequest },
+  DirectoryListing: { encode: encodeDirectoryListing, decode: decodeDirectoryListing },
+  HdfsListingResponse: { encode: encodeHdfsListingResponse, decode: decodeHdfsListingResponse },
+  BatchedListingRequest: { encode: encodeBatchedListingRequest, decode: decodeBatchedListingRequest },
+  RemoteException: { encode: encodeRemoteException, decode: decodeRemoteException },
+  BatchedDirectory: { encode: encodeBatchedDirectory, decode: decodeBatchedDirectory },
+  BatchedListingResponse: { encode: encodeBatchedListingResponse, decode: decodeBatchedListingResponse },
+  FsServerDefaults: { encode: encodeFsServerDefaults, decode: decodeFsServerDefaults },
+  ServerDefaultsResponse: { encode: encodeServerDefaultsResponse, decode: decodeServerDefaultsResponse },
+  HdfsCreateRequest: { encode: encodeHdfsCreateRequest, decode: decodeHdfsCreateRequest },
+  HdfsAppendRequest: { encode: encodeHdfsAppendRequest, decode: decodeHdfsAppendRequest },
+  HdfsAppendResponse: { encode: encodeHdfsAppendResponse, decode: decodeHdfsAppendResponse },
+  HdfsMkdirsRequest: { encode: encodeHdfsMkdirsRequest, decode: decodeHdfsMkdirsRequest },
+  HdfsDeleteRequest: { encode: encodeHdfsDeleteRequest, decode: decodeHdfsDeleteRequest },
+  Rename2HadoopRequest: { encode: encodeRename2HadoopRequest, decode: decodeRename2HadoopRequest },
+  HdfsConcatRequest: { encode: encodeHdfsConcatRequest, decode: decodeHdfsConcatRequest },
+  HdfsTruncateRequest: { encode: encodeHdfsTruncateRequest, decode: decodeHdfsTruncateRequest },
+  HdfsSetReplicationRequest: { encode: encodeHdfsSetReplicationRequest, decode: decodeHdfsSetReplicationRequest },
+  HdfsSetPermissionRequest: { encode: encodeHdfsSetPermissionRequest, decode: decodeHdfsSetPermissionRequest },
+  HdfsSetOwnerRequest: { encode: encodeHdfsSetOwnerRequest, decode: decodeHdfsSetOwnerRequest },
+  HdfsSetTimesRequest: { encode: encodeHdfsSetTimesRequest, decode: decodeHdfsSetTimesRequest },
+  HdfsSymlinkRequest: { encode: encodeHdfsSymlinkRequest, decode: decodeHdfsSymlinkRequest },
+  HdfsAddBlockRequest: { encode: encodeHdfsAddBlockRequest, decode: decodeHdfsAddBlockRequest },
+  LocatedBlockResponse: { encode: encodeLocatedBlockResponse, decode: decodeLocatedBlockResponse },
+  HdfsAbandonBlockRequest: { encode: encodeHdfsAbandonBlockRequest, decode: decodeHdfsAbandonBlockRequest },
+  HdfsCompleteRequest: { encode: encodeHdfsCompleteRequest, decode: decodeHdfsCompleteRequest },
+  HdfsFsyncRequest: { encode: encodeHdfsFsyncRequest, decode: decodeHdfsFsyncRequest },
+  NewStampRequest: { encode: encodeNewStampRequest, decode: decodeNewStampRequest },
+  HdfsUpdatePipelineRequest: { encode: encodeHdfsUpdatePipelineRequest, decode: decodeHdfsUpdatePipelineRequest },
+  HdfsAdditionalDatanodeRequest: { encode: encodeHdfsAdditionalDatanodeRequest, decode: decodeHdfsAdditionalDatanodeRequest },
+  HdfsRenewLeaseRequest: { encode: encodeHdfsRenewLeaseRequest, decode: decodeHdfsRenewLeaseRequest },
+  HdfsBadBlocksRequest: { encode: encodeHdfsBadBlocksRequest, decode: decodeHdfsBadBlocksRequest },
+  HadoopTypeQuota: { encode: encodeHadoopTypeQuota, decode: decodeHadoopTypeQuota },
+  HadoopTypeQuotas: { encode: encodeHadoopTypeQuotas, decode: decodeHadoopTypeQuotas },
+  ContentSummary: { encode: encodeContentSummary, decode: decodeContentSummary },
+  ContentSummaryResponse: { encode: encodeContentSummaryResponse, decode: decodeContentSummaryResponse },
+  QuotaUsage: { encode: encodeQuotaUsage, decode: decodeQuotaUsage },
+  QuotaUsageResponse: { encode: encodeQuotaUsageResponse, decode: decodeQuotaUsageResponse },
+  HdfsSetQuotaRequest: { encode: encodeHdfsSetQuotaRequest, decode: decodeHdfsSetQuotaRequest },
+  HadoopAclEntry: { encode: encodeHadoopAclEntry, decode: decodeHadoopAclEntry },
+  AclRequest: { encode: encodeAclRequest, decode: decodeAclRequest },
+  AclStatus: { encode: encodeAclStatus, decode: decodeAclStatus },
+  AclStatusResponse: { encode: encodeAclStatusResponse, decode: decodeAclStatusResponse },
+  HadoopXAttr: { encode: encodeHadoopXAttr, decode: decodeHadoopXAttr },
+  HdfsSetXAttrRequest: { encode: encodeHdfsSetXAttrRequest, decode: decodeHdfsSetXAttrRequest },
+  XAttrsRequest: { encode: encodeXAttrsRequest, decode: decodeXAttrsRequest },
+  XAttrsResponse: { encode: encodeXAttrsResponse, decode: decodeXAttrsResponse },
+  HdfsRemoveXAttrRequest: { encode: encodeHdfsRemoveXAttrRequest, decode: decodeHdfsRemoveXAttrRequest },
+  StorageTypes: { encode: encodeStorageTypes, decode: decodeStorageTypes },
+  BlockStoragePolicy: { encode: encodeBlockStoragePolicy, decode: decodeBlockStoragePolicy },
+  BlockStoragePolicyResponse: { encode: encodeBlockStoragePolicyResponse, decode: decodeBlockStoragePolicyResponse },
+  BlockStoragePoliciesResponse: { encode: encodeBlockStoragePoliciesResponse, decode: decodeBlockStoragePoliciesResponse },
+  HdfsCheckAccessRequest: { encode: encodeHdfsCheckAccessRequest, decode: decodeHdfsCheckAccessRequest },
+  BlockSizeResponse: { encode: encodeBlockSizeResponse, decode: decodeBlockSizeResponse },
+  HdfsStatsResponse: { encode: encodeHdfsStatsResponse, decode: decodeHdfsStatsResponse },
+  ReplicatedBlockStatsResponse: { encode: encodeReplicatedBlockStatsResponse, decode: decodeReplicatedBlockStatsResponse },
+  EcBlockStatsResponse: { encode: encodeEcBlockStatsResponse, decode: decodeEcBlockStatsResponse },
+  HdfsDatanodeReportRequest: { encode: encodeHdfsDatanodeReportRequest, decode: decodeHdfsDatanodeReportRequest },
+  HdfsDatanodeReportResponse: { encode: encodeHdfsDatanodeReportResponse, decode: decodeHdfsDatanodeReportResponse },
+  DatanodeStorage: { encode: encodeDatanodeStorage, decode: decodeDatanodeStorage },
+  HdfsStorageReport: { encode: encodeHdfsStorageReport, decode: decodeHdfsStorageReport },
+  DatanodeStorageReport: { encode: encodeDatanodeStorageReport, decode: decodeDatanodeStorageReport },
+  DatanodeStorageReportResponse: { encode: encodeDatanodeStorageReportResponse, decode: decodeDatanodeStorageReportResponse },
+  HdfsSafeModeRequest: { encode: encodeHdfsSafeModeRequest, decode: decodeHdfsSafeModeRequest },
+  SaveNamespaceResponse: { encode: encodeSaveNamespaceResponse, decode: decodeSaveNamespaceResponse },
+  TxidResponse: { encode: encodeTxidResponse, decode: decodeTxidResponse },
+  RollingUpgradeRequest: { encode: encodeRollingUpgradeRequest, decode: decodeRollingUpgradeRequest },
+  RollingUpgradeStatus: { encode: encodeRollingUpgradeStatus, decode: decodeRollingUpgradeStatus },
+  RollingUpgradeInfo: { encode: encodeRollingUpgradeInfo, decode: decodeRollingUpgradeInfo },
+  RollingUpgradeResponse: { encode: encodeRollingUpgradeResponse, decode: decodeRollingUpgradeResponse },
+  CorruptBlocksRequest: { encode: encodeCorruptBlocksRequest, decode: decodeCorruptBlocksRequest },
+  CorruptBlocks: { encode: encodeCorruptBlocks, decode: decodeCorruptBlocks },
+  CorruptBlocksResponse: { encode: encodeCorruptBlocksResponse, decode: decodeCorruptBlocksResponse },
+  BandwidthRequest: { encode: encodeBandwidthRequest, decode: decodeBandwidthRequest },
+  HdfsOpenFilesRequest: { encode: encodeHdfsOpenFilesRequest, decode: decodeHdfsOpenFilesRequest },
+  HdfsOpenFile: { encode: encodeHdfsOpenFile, decode: decodeHdfsOpenFile },
+  HdfsOpenFilesResponse: { encode: encodeHdfsOpenFilesResponse, decode: decodeHdfsOpenFilesResponse },
+  HaStateResponse: { encode: encodeHaStateResponse, decode: decodeHaStateResponse },
+  OptionalToken: { encode: encodeOptionalToken, decode: decodeOptionalToken },
+  TokenRequest: { encode: encodeTokenRequest, decode: decodeTokenRequest },
+  ExpiryResponse: { encode: encodeExpiryResponse, decode: decodeExpiryResponse },
+  ZonesRequest: { encode: encodeZonesRequest, decode: decodeZonesRequest },
+  PageEnd: { encode: encodePageEnd, decode: decodePageEnd },
+  SnapshotNameRequest: { encode: encodeSnapshotNameRequest, decode: decodeSnapshotNameRequest },
+  SnapshotNamesRequest: { encode: encodeSnapshotNamesRequest, decode: decodeSnapshotNamesRequest },
+  SnapshotPathResponse: { encode: encodeSnapshotPathResponse, decode: decodeSnapshotPathResponse },
+  EcTopology: { encode: encodeEcTopology, decode: decodeEcTopology },
+  EcTopologyResponse: { encode: encodeEcTopologyResponse, decode: decodeEcTopologyResponse },
   CallerContext: { encode: encodeCallerContext, decode: decodeCallerContext },
   RpcRequestHeader: { encode: encodeRpcRequestHeader, decode: decodeRpcRequestHeader },
   RequestHeader: { encode: encodeRequestHeader, decode: decodeRequestHeader },
