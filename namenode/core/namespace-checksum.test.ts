@@ -8,6 +8,7 @@ import { SqliteStore } from '../store/sqlite-store.ts'
 import type { FileInode, NamespaceStore } from './model.ts'
 import { checksumAlgorithm, checksumSteps, namespaceChecksum } from './namespace-checksum.ts'
 import { patchDirectory, patchFile } from './records.ts'
+import { patchExtras } from './extras.ts'
 import { replay } from './replay.ts'
 import { Harness } from './testing/harness.ts'
 import { MemoryStore } from './testing/memory-store.ts'
@@ -77,6 +78,14 @@ it('tells every field of every record, and nothing else', async () => {
     () => tx.putInode(patchFile(file, { length: 8 })),
     () => tx.putInode(patchFile(file, { storagePolicy: 7 })),
     () => tx.putInode(patchFile(file, { holder: 'me' })),
+    () => patchExtras(tx, file, { acl: [{ scope: 0, type: 0, name: 'bob', permission: 7 }] }),
+    () => patchExtras(tx, file, { acl: [{ scope: 1, type: 0, name: 'bob', permission: 7 }] }),
+    () => patchExtras(tx, file, { acl: [{ scope: 0, type: 0, name: 'bob', permission: 6 }] }),
+    () => patchExtras(tx, file, { xattrs: [{ namespace: 0, name: 'a', value: '01' }] }),
+    () => patchExtras(tx, file, { xattrs: [{ namespace: 0, name: 'a', value: '02' }] }),
+    () => patchExtras(tx, root, { storagePolicy: 5 }),
+    () => patchExtras(tx, root, { typeQuotas: [{ type: 1, quota: 5, consumed: 2 }] }),
+    () => patchExtras(tx, root, { typeQuotas: [{ type: 1, quota: 5, consumed: 3 }] }),
     () => tx.putInode(patchFile(file, { parentId: graveyardInodeId })),
     () => root.kind === 'directory' && tx.putInode(patchDirectory(root, { nameQuota: 5 })),
     () => root.kind === 'directory' && tx.putInode(patchDirectory(root, { spaceQuota: 5 })),

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { firstBlockId, rootInodeId } from '../../common/limits.ts'
 import { compareNames } from '../../common/path.ts'
 import type { EditRecord } from '../core/edits.ts'
-import type { Inode, NamespaceStore } from '../core/model.ts'
+import { HAS_POLICY, noExtras } from '../core/extras.ts'
+import type { Extras, Inode, NamespaceStore } from '../core/model.ts'
 import { emptyTotals, makeBlock, makeDirectory, makeFile } from '../core/records.ts'
 import { MemoryStore } from '../core/testing/memory-store.ts'
 import { SqliteStore } from './sqlite-store.ts'
@@ -81,6 +82,47 @@ describe.each(kinds)('%s store', (_, make) => {
     expect(store.tx.inode(20001)).toBeUndefined()
     expect(store.tx.blocks(20000)).toEqual([makeBlock(firstBlockId, 20000, 0, 1001, 5, 'committed')])
     expect({ ...store.tx.counters() }).toEqual(before)
+  })
+
+  it('keeps what few inodes have beside them, takes it back, and knows whether directories have policies and type quotas', () => {
+    const store = open()
+    const extras = (storagePolicy: number): Extras => ({
+      ...noExtras,
+      acl: [{ scope: 1, type: 0, name: 'bob', permission: 7 }],
+      storagePolicy,
+    })
+    const quota: Extras = { ...noExtras, typeQuotas: [{ type: 1, quota: 5, consumed: 2 }] }
+    const seen = () => [store.tx.extras(20000), store.tx.extras(20001), store.tx.hasPolicies(), store.tx.hasTypeQuotas()]
+    for (let id = 20000; id < 20010; id++) add(store, directory(id, rootInodeId, `d${id}`))
+    expect(seen()).toEqual([undefined, undefined, false, false])
+    store.tx.putExtras(20000, extras(2))
+    store.tx.putExtras(20001, quota)
+    expect(seen()).toEqual([extras(2), quota, true, true])
+    commit(store)
+    for (let id = 20002; id < 20010; id++) store.tx.putExtras(id, extras(0))
+    commit(store)
+    expect(seen()).toEqual([extras(2), quota, true, true])
+    store.tx.putExtras(20000, extras(0))
+    store.tx.putExtras(20001, undefined)
+    expect(seen()).toEqual([extras(0), undefined, false, false])
+    store.rollback()
+    expect(seen()).toEqual([extras(2), quota, true, true])
+    store.tx.putExtras(20000, undefined)
+    store.tx.putExtras(20001, undefined)
+    commit(store)
+    expect(seen()).toEqual([undefined, undefined, false, false])
+    expect(store.tx.extras(20009)).toEqual(extras(0))
+  })
+
+  it('lists a directory under the storage policy that it has now', () => {
+    const store = open()
+    add(store, { ...directory(20000, rootInodeId, 'd'), flags: HAS_POLICY } as Inode)
+    store.tx.putExtras(20000, { ...noExtras, storagePolicy: 2 })
+    commit(store)
+    expect(store.tx.listing(rootInodeId, '', 10).storagePolicy).toEqual([2])
+    store.tx.putExtras(20000, { ...noExtras, storagePolicy: 5 })
+    commit(store)
+    expect(store.tx.listing(rootInodeId, '', 10).storagePolicy).toEqual([5])
   })
 
   it('moves entries, also when two exchange their names in one batch', () => {
