@@ -7,6 +7,7 @@ import type { Settings } from '../common/options.ts'
 import type { Block, DatanodeId, Init } from '../proto/ports.ts'
 import type { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import type { NodeChannel } from '../proto/transport/node-session.ts'
+import { BlockStreams } from './service/block-streams.ts'
 import { DatanodeService } from './service/datanode-service.ts'
 import { DatanodeMetrics } from './service/metrics.ts'
 import type { ReplicaStore } from './store/replica-store.ts'
@@ -16,7 +17,7 @@ import { NamenodeSession } from './workers/namenode-session.ts'
 import { Transfers } from './workers/transfers.ts'
 import { Upkeep } from './workers/upkeep.ts'
 
-const softwareVersion = '0.1.0'
+export const softwareVersion = '0.1.0'
 
 export interface DatanodeParts {
   readonly settings: Settings
@@ -30,6 +31,8 @@ export interface DatanodeParts {
 export interface DatanodeCore {
   readonly metrics: DatanodeMetrics
   readonly deletions: Deletions
+  readonly streams: BlockStreams
+  readonly transfers: Transfers
   readonly service: DatanodeService
   /** What is done for the disks; the caller starts and closes it. */
   readonly upkeep: Upkeep
@@ -56,18 +59,13 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
     reportNow: () => session?.reportNow(),
     onTooManyFailed: (error) => onFailed?.(error),
   })
-  const service = new DatanodeService({
-    env,
-    store,
-    clients,
-    transfers,
-    metrics,
-    streamsMax: settings['datanode.streams.max'],
-    localReads: settings['local.reads'],
-  })
+  const streams = new BlockStreams({ env, store, clients, metrics, streamsMax: settings['datanode.streams.max'] })
+  const service = new DatanodeService({ store, streams, transfers, metrics, localReads: settings['local.reads'] })
   return {
     metrics,
     deletions,
+    streams,
+    transfers,
     service,
     upkeep,
     reportBad,
@@ -79,7 +77,7 @@ export function assembleDatanode({ settings, env, store, clients, onFailed }: Da
         env,
         store,
         metrics,
-        slowPeers: () => service.slowPeers(),
+        slowPeers: () => streams.slowPeers(),
         softwareVersion,
         namenode,
         channel,

@@ -1,4 +1,6 @@
 // Builds a datanode from its parts and stops it in order.
+import { lookup } from 'node:dns/promises'
+import net from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Closer } from '../common/closer.ts'
@@ -11,10 +13,13 @@ import type { serviceDefinition } from '../proto/codec.ts'
 import type { Init, DatanodeId, LocalReplicas } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
-import { assembleDatanode } from './assembly.ts'
+import { assembleDatanode, softwareVersion } from './assembly.ts'
 import { serveHttp } from './service/http.ts'
+import { openIpcDoor } from './service/ipc/door.ts'
 import { CheckedReplicas } from './service/local-replicas.ts'
 import { metricsText } from './service/metrics.ts'
+import { openTransferDoor } from './service/transfer/door.ts'
+import { Neighbours } from './service/transfer/neighbours.ts'
 import { RealDisk } from './store/real-disk.ts'
 import { ReplicaStore } from './store/replica-store.ts'
 import { markOpenReplicas } from './store/restart-marker.ts'
@@ -44,6 +49,9 @@ export interface RunningDatanode {
   readonly uuid: string
   readonly grpc: string
   readonly http: string
+  /** Port of Hadoop's data transfer, and of Hadoop's calls; 0 when closed. */
+  readonly transferPort: number
+  readonly ipcPort: number
   readonly dirs: readonly string[]
   /** Compares all block files with what is known, and sends full reports. */
   rescan(): Promise<DirectoryReport>
@@ -88,7 +96,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       endWith(error, options.onFailed)
     }
     const core = assembleDatanode({ settings, env, store, clients, onFailed: (error) => void stopFailed(error) })
-    const { metrics, deletions, service, upkeep, reportBad } = core
+    const { metrics, deletions, service, streams, upkeep, reportBad } = core
     closer.use(deletions)
     closer.use(upkeep)
     service.addTo(server)
@@ -100,6 +108,29 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
     const host = settings['bind']
     const port = await server.listen(host, settings['port'])
     const address = settings['advertise'] || host
+    let self: Init<DatanodeId> = {
+      uuid: store.datanodeUuid,
+      ip: address,
+      hostname: address === '127.0.0.1' ? 'localhost' : hostname(),
+      grpcPort: settings['advertise.port'] || port,
+      transferPort: 0,
+      httpPort: 0,
+      ipcPort: 0,
+      rack: settings['rack'],
+      hostId: hostId(),
+    }
+    const { clock, log } = env
+    if (settings['transfer.port'] >= 0) {
+      const { transfers } = core
+      const context = { clock, log, store, streams, transfers, metrics, neighbours: new Neighbours(clock), self: () => self }
+      const door = closer.use(await openTransferDoor(context, { host, port: settings['transfer.port'] }))
+      self = { ...self, ...(await numericAddress(address)), transferPort: door.port }
+    }
+    if (settings['ipc.port'] >= 0) {
+      const context = { clock, log, store, streams, transfers: core.transfers, softwareVersion, reportNow: () => core.session?.reportNow() }
+      const door = closer.use(await openIpcDoor(context, { host, port: settings['ipc.port'] }))
+      self = { ...self, ipcPort: door.port }
+    }
     const http = await serveHttp(host, settings['http.port'], {
       health: () => ({
         ok: core.session?.state === 'registered',
@@ -112,6 +143,8 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
         namenode: settings['namenode'],
         session: core.session?.state ?? 'starting',
         grpc: `${address}:${port}`,
+        transferPort: self.transferPort,
+        ipcPort: self.ipcPort,
         rack: settings['rack'],
         blocks: store.size,
         ...metrics,
@@ -130,11 +163,12 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       metrics: () => metricsText(metrics, store),
     })
     closer.use(http)
+    self = { ...self, httpPort: http.port }
     const namenode = parseNamenodeUri(settings['namenode'])
     const session = closer.use(
       core.startSession({
         namenode: `${namenode.host.includes(':') ? `[${namenode.host}]` : namenode.host}:${namenode.port}`,
-        datanode: datanodeId(store, settings, { address, port: settings['advertise.port'] || port, httpPort: http.port }),
+        datanode: self,
       }),
     )
     await firstAnswer(session, env)
@@ -145,17 +179,19 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       uuid: store.datanodeUuid,
       grpc: `${address}:${port}`,
       http: `${address}:${http.port}`,
+      transferPort: self.transferPort ?? 0,
+      ipcPort: self.ipcPort ?? 0,
       dirs,
       rescan: () => upkeep.rescan(),
       async drain() {
-        service.drain()
+        streams.drain()
         session.goodbye('the datanode stops')
         const until = env.clock.monotonicMs() + settings['drain.timeout']
         while (metrics.readers + metrics.writers + metrics.transfers > 0 && env.clock.monotonicMs() < until)
           await new Promise((resolve) => setTimeout(resolve, drainPollMs))
         // Whoever still writes is told to come back to the replica, which stays open for a while.
         if (metrics.writers > 0) {
-          service.restart()
+          streams.restart()
           await env.clock.sleep(farewellMs)
         }
         // Without a mark the replicas wait to be recovered, as after a crash.
@@ -201,17 +237,17 @@ function checkTolerance(tolerated: number, dirs: number): void {
   )
 }
 
-function datanodeId(store: ReplicaStore, settings: Settings, doors: { address: string; port: number; httpPort: number }): Init<DatanodeId> {
-  return {
-    uuid: store.datanodeUuid,
-    ip: doors.address,
-    hostname: doors.address === '127.0.0.1' ? 'localhost' : hostname(),
-    grpcPort: doors.port,
-    transferPort: 0,
-    httpPort: doors.httpPort,
-    ipcPort: 0,
-    rack: settings['rack'],
-    hostId: hostId(),
+/** Hadoop's clients take a datanode's address apart: where they come, it must be a numeric one. A name stays the host's name. */
+async function numericAddress(address: string): Promise<Pick<Init<DatanodeId>, 'ip' | 'hostname'> | undefined> {
+  if (net.isIPv4(address)) return undefined
+  try {
+    const found = await lookup(address, { family: 4 })
+    return { ip: found.address, hostname: address }
+  } catch (error) {
+    throw new QuarryError(
+      'CONFIG',
+      `Hadoop clients need an IPv4 address of this datanode, and ${address} has none (${(error as Error).message}): set advertise, or close transfer.port.`,
+    )
   }
 }
 

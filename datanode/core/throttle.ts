@@ -16,6 +16,10 @@ export class Throttle {
     this.#bytesPerSecond = bytesPerSecond
   }
 
+  get bytesPerSecond(): number {
+    return this.#bytesPerSecond
+  }
+
   setRate(bytesPerSecond: number, nowMs: number): void {
     this.#pay(nowMs)
     this.#bytesPerSecond = bytesPerSecond

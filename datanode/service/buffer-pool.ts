@@ -30,4 +30,9 @@ export class BufferPool {
     idle.push(buffer)
     this.#idleBytes += buffer.length
   }
+
+  /** The buffer is not in use any more, but somebody may still look at it: it is not kept. */
+  drop(buffer: Buffer): void {
+    this.#outBytes -= buffer.length
+  }
 }

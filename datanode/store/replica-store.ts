@@ -301,9 +301,16 @@ export class ReplicaStore {
     return lost
   }
 
+  /** Ends all write streams; their replicas stay as they are. Answers how many there were. */
+  async evictWriters(): Promise<number> {
+    const writers = [...this.#replicas.values()].flatMap(({ writer }) => writer ?? [])
+    await Promise.all(writers.map((writer) => writer.takeOver()))
+    return writers.length
+  }
+
   /** Lets go of the directories. Writers must be closed before. */
   async close(): Promise<void> {
-    await Promise.all([...this.#replicas.values()].map((replica) => replica.writer?.takeOver()))
+    await this.evictWriters()
     for (const storage of this.storages) storage.close()
   }
 

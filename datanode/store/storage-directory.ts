@@ -106,6 +106,11 @@ export class StorageDirectory {
     this.#identity = await writeIdentity(this.#disk, this.paths.root, { ...this.#identity, clusterId, poolId })
   }
 
+  /** Bytes of the disk that are left free for others. */
+  get reserved(): number {
+    return this.#limits.reserved
+  }
+
   /**
    * Bytes that we may hold in all, and may still write: what the disk said last, less what was written here since. An old answer is
    * asked for anew behind the caller's back.

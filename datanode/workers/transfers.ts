@@ -61,6 +61,11 @@ export class Transfers {
     this.#lanes = { safety: lane('safety'), balancing: lane('balancing'), pipeline: lane('pipeline') }
   }
 
+  /** Bytes a second that moves of the balancer may take together. */
+  get balancingBandwidth(): number {
+    return this.#throttle.bytesPerSecond
+  }
+
   /** Holds for the moves under way too. */
   setBalancingBandwidth(bytesPerSecond: number): void {
     this.#throttle.setRate(bytesPerSecond, this.#deps.env.clock.monotonicMs())

@@ -17,6 +17,34 @@ describe('ByteQueue', () => {
     }
   })
 
+  it('gives views of the chunks that bytes came in, and looks ahead, whatever the chunks', () => {
+    const all = Buffer.from(Array.from({ length: 200 }, (_, i) => i))
+    for (const chunk of [1, 3, 64, 200]) {
+      for (const piece of [1, 5, 70, 200]) {
+        const queue = new ByteQueue()
+        for (let at = 0; at < all.length; at += chunk) queue.push(all.subarray(at, at + chunk))
+        expect(queue.peek(201)).toBeUndefined()
+        const out: Buffer[] = []
+        while (queue.length > 0) {
+          const count = Math.min(piece, queue.length)
+          const ahead = queue.peek(Math.min(2, count))
+          const pieces = queue.takePieces(count)
+          expect(Buffer.concat(pieces).subarray(0, 2)).toEqual(ahead)
+          out.push(...pieces)
+        }
+        expect(Buffer.concat(out)).toEqual(all)
+      }
+    }
+    const queue = new ByteQueue()
+    const [first, second] = [Buffer.alloc(20_000, 1), Buffer.alloc(20_000, 2)]
+    queue.push(first)
+    queue.push(second)
+    queue.take(100)
+    const pieces = queue.takePieces(25_000)
+    expect(pieces.map(({ buffer }) => buffer)).toEqual([first.buffer, second.buffer])
+    expect(queue.length).toBe(14_900)
+  })
+
   it('takes nothing when there is not enough', () => {
     const queue = new ByteQueue()
     queue.push(bytes(1, 2))

@@ -57,6 +57,35 @@ export class ByteQueue {
     return first.subarray(start, start + count)
   }
 
+  /** The next `count` bytes without taking them; undefined when there are not as many. */
+  peek(count: number): Buffer | undefined {
+    if (count > this.#length) return undefined
+    if (count === 0) return Buffer.alloc(0)
+    const first = this.#chunks[0]!.length - this.#taken < count ? this.#joined(count) : this.#chunks[0]!
+    return first.subarray(this.#taken, this.#taken + count)
+  }
+
+  /** Takes `count` bytes as views of the chunks that they came in, none of them joined; they must be there. */
+  takePieces(count: number): Buffer[] {
+    const pieces: Buffer[] = []
+    let left = count
+    let index = 0
+    while (left > 0) {
+      const chunk = this.#chunks[index]!
+      const end = Math.min(chunk.length, this.#taken + left)
+      pieces.push(this.#taken === 0 && end === chunk.length ? chunk : chunk.subarray(this.#taken, end))
+      left -= end - this.#taken
+      this.#taken = end
+      if (end === chunk.length) {
+        index++
+        this.#taken = 0
+      }
+    }
+    if (index > 0) this.#chunks.splice(0, index)
+    this.#length -= count
+    return pieces
+  }
+
   /** Lets go of a large chunk of which only a little is left. */
   compact(): void {
     const first = this.#chunks[0]

@@ -81,7 +81,7 @@ function malformed(what: string): QuarryError {
 }
 
 /** Everything before the data of a packet frame. */
-function packetHead(packet: Init<Packet>, dataLength: number): Buffer {
+function packetHead(packet: Init<Omit<Packet, 'data'>>, dataLength: number): Buffer {
   const seqno = packet.seqno ?? 0
   const offset = packet.offset ?? 0
   const checksums = packet.checksums ?? noBytes
@@ -131,6 +131,11 @@ export function packetFrame(packet: Init<Packet>): readonly Uint8Array[] {
   const data = packet.data ?? noBytes
   const head = packetHead(packet, data.length)
   return data.length === 0 ? [head] : [head, data]
+}
+
+/** A packet frame whose data, `length` bytes, is the pieces it came in. */
+export function packetFrameOf(packet: Omit<PacketParts, 'data'>, data: readonly Uint8Array[]): readonly Uint8Array[] {
+  return [packetHead(packet, packet.length), ...data]
 }
 
 /** A packet frame as one buffer. */

@@ -356,6 +356,466 @@ function decodeVersionResponse(r, length, depth = 0) {
   return m
 }
 
+function ReplicaVisibleLengthRequest() {
+}
+ReplicaVisibleLengthRequest.prototype.block = null
+function encodeReplicaVisibleLengthRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeExtendedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeReplicaVisibleLengthRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicaVisibleLengthRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  return m
+}
+
+function ReplicaVisibleLengthReply() {
+}
+ReplicaVisibleLengthReply.prototype.length = 0
+function encodeReplicaVisibleLengthReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.length ?? 0)
+  return w
+}
+function decodeReplicaVisibleLengthReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReplicaVisibleLengthReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.length = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'length')) throw RangeError('length is missing')
+  return m
+}
+
+function DatanodeRequest() {
+}
+function encodeDatanodeRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeDatanodeRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function DatanodeReply() {
+}
+function encodeDatanodeReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  return w
+}
+function decodeDatanodeReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function DeleteBlockPoolRequest() {
+}
+DeleteBlockPoolRequest.prototype.blockPool = ''
+DeleteBlockPoolRequest.prototype.force = false
+function encodeDeleteBlockPoolRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.blockPool ?? '')
+  w.uint32(16).bool(m.force ?? false)
+  return w
+}
+function decodeDeleteBlockPoolRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DeleteBlockPoolRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.blockPool = r.string(); break
+      case 2: m.force = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'blockPool')) throw RangeError('blockPool is missing')
+  if (!own.call(m, 'force')) throw RangeError('force is missing')
+  return m
+}
+
+function BlockLocalPathRequest() {
+}
+BlockLocalPathRequest.prototype.block = null
+BlockLocalPathRequest.prototype.token = null
+function encodeBlockLocalPathRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeExtendedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  encodeToken(m.token, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBlockLocalPathRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockLocalPathRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 2: m.token = decodeToken(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  if (!own.call(m, 'token')) throw RangeError('token is missing')
+  return m
+}
+
+function ShutdownDatanodeRequest() {
+}
+ShutdownDatanodeRequest.prototype.forUpgrade = false
+function encodeShutdownDatanodeRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).bool(m.forUpgrade ?? false)
+  return w
+}
+function decodeShutdownDatanodeRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ShutdownDatanodeRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.forUpgrade = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'forUpgrade')) throw RangeError('forUpgrade is missing')
+  return m
+}
+
+function DatanodeLocalInfo() {
+}
+DatanodeLocalInfo.prototype.softwareVersion = ''
+DatanodeLocalInfo.prototype.configVersion = ''
+DatanodeLocalInfo.prototype.uptime = 0
+function encodeDatanodeLocalInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.softwareVersion ?? '')
+  w.uint32(18).string(m.configVersion ?? '')
+  w.uint32(24).uint64(m.uptime ?? 0)
+  return w
+}
+function decodeDatanodeLocalInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeLocalInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.softwareVersion = r.string(); break
+      case 2: m.configVersion = r.string(); break
+      case 3: m.uptime = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'softwareVersion')) throw RangeError('softwareVersion is missing')
+  if (!own.call(m, 'configVersion')) throw RangeError('configVersion is missing')
+  if (!own.call(m, 'uptime')) throw RangeError('uptime is missing')
+  return m
+}
+
+function DatanodeInfoReply() {
+}
+DatanodeInfoReply.prototype.info = null
+function encodeDatanodeInfoReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeDatanodeLocalInfo(m.info, w.uint32(10).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeDatanodeInfoReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeInfoReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.info = decodeDatanodeLocalInfo(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'info')) throw RangeError('info is missing')
+  return m
+}
+
+function DatanodeVolumeInfo() {
+}
+DatanodeVolumeInfo.prototype.path = ''
+DatanodeVolumeInfo.prototype.storageType = 0
+DatanodeVolumeInfo.prototype.usedSpace = 0
+DatanodeVolumeInfo.prototype.freeSpace = 0
+DatanodeVolumeInfo.prototype.reservedSpace = 0
+DatanodeVolumeInfo.prototype.reservedSpaceForReplicas = 0
+DatanodeVolumeInfo.prototype.blocks = 0
+function encodeDatanodeVolumeInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.path ?? '')
+  w.uint32(16).int32(m.storageType ?? 0)
+  w.uint32(24).uint64(m.usedSpace ?? 0)
+  w.uint32(32).uint64(m.freeSpace ?? 0)
+  w.uint32(40).uint64(m.reservedSpace ?? 0)
+  w.uint32(48).uint64(m.reservedSpaceForReplicas ?? 0)
+  w.uint32(56).uint64(m.blocks ?? 0)
+  return w
+}
+function decodeDatanodeVolumeInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new DatanodeVolumeInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.path = r.string(); break
+      case 2: m.storageType = r.int32(); break
+      case 3: m.usedSpace = read64(r, int64); break
+      case 4: m.freeSpace = read64(r, int64); break
+      case 5: m.reservedSpace = read64(r, int64); break
+      case 6: m.reservedSpaceForReplicas = read64(r, int64); break
+      case 7: m.blocks = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'path')) throw RangeError('path is missing')
+  if (!own.call(m, 'storageType')) throw RangeError('storageType is missing')
+  if (!own.call(m, 'usedSpace')) throw RangeError('usedSpace is missing')
+  if (!own.call(m, 'freeSpace')) throw RangeError('freeSpace is missing')
+  if (!own.call(m, 'reservedSpace')) throw RangeError('reservedSpace is missing')
+  if (!own.call(m, 'reservedSpaceForReplicas')) throw RangeError('reservedSpaceForReplicas is missing')
+  if (!own.call(m, 'blocks')) throw RangeError('blocks is missing')
+  return m
+}
+
+function VolumeReportReply() {
+  this.volumes = []
+}
+function encodeVolumeReportReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.volumes != null && m.volumes.length) {
+    for (let i = 0; i < m.volumes.length; i++) encodeDatanodeVolumeInfo(m.volumes[i], w.uint32(10).fork(), depth + 1).ldelim()
+  }
+  return w
+}
+function decodeVolumeReportReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new VolumeReportReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.volumes.push(decodeDatanodeVolumeInfo(r, r.uint32(), depth + 1)); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function TriggerBlockReportRequest() {
+}
+TriggerBlockReportRequest.prototype.incremental = false
+TriggerBlockReportRequest.prototype.namenode = undefined
+function encodeTriggerBlockReportRequest(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).bool(m.incremental ?? false)
+  if (m.namenode != null && own.call(m, 'namenode')) w.uint32(18).string(m.namenode)
+  return w
+}
+function decodeTriggerBlockReportRequest(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TriggerBlockReportRequest()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.incremental = r.bool(); break
+      case 2: m.namenode = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'incremental')) throw RangeError('incremental is missing')
+  return m
+}
+
+function BalancerBandwidthReply() {
+}
+BalancerBandwidthReply.prototype.bandwidth = 0
+function encodeBalancerBandwidthReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint64(m.bandwidth ?? 0)
+  return w
+}
+function decodeBalancerBandwidthReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BalancerBandwidthReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.bandwidth = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'bandwidth')) throw RangeError('bandwidth is missing')
+  return m
+}
+
+function ReconfigurationStatusReply() {
+}
+ReconfigurationStatusReply.prototype.startTime = 0
+ReconfigurationStatusReply.prototype.endTime = undefined
+function encodeReconfigurationStatusReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int64(m.startTime ?? 0)
+  if (m.endTime != null && own.call(m, 'endTime')) w.uint32(16).int64(m.endTime)
+  return w
+}
+function decodeReconfigurationStatusReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReconfigurationStatusReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.startTime = read64(r, int64); break
+      case 2: m.endTime = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'startTime')) throw RangeError('startTime is missing')
+  return m
+}
+
+function ReconfigurablePropertiesReply() {
+  this.name = []
+}
+function encodeReconfigurablePropertiesReply(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.name != null && m.name.length) {
+    for (let i = 0; i < m.name.length; i++) w.uint32(10).string(m.name[i])
+  }
+  return w
+}
+function decodeReconfigurablePropertiesReply(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReconfigurablePropertiesReply()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.name.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
 function ExtendedBlock() {
 }
 ExtendedBlock.prototype.poolId = ''
@@ -4503,6 +4963,539 @@ function decodeRpcSasl(r, length, depth = 0) {
   return m
 }
 
+function TransferBaseHeader() {
+}
+TransferBaseHeader.prototype.block = null
+TransferBaseHeader.prototype.token = undefined
+function encodeTransferBaseHeader(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeExtendedBlock(m.block, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.token != null && own.call(m, 'token')) encodeToken(m.token, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeTransferBaseHeader(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TransferBaseHeader()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.block = decodeExtendedBlock(r, r.uint32(), depth + 1); break
+      case 2: m.token = decodeToken(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'block')) throw RangeError('block is missing')
+  return m
+}
+
+function TransferHeader() {
+}
+TransferHeader.prototype.base = null
+TransferHeader.prototype.clientName = ''
+function encodeTransferHeader(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeTransferBaseHeader(m.base, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(18).string(m.clientName ?? '')
+  return w
+}
+function decodeTransferHeader(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new TransferHeader()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.base = decodeTransferBaseHeader(r, r.uint32(), depth + 1); break
+      case 2: m.clientName = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'base')) throw RangeError('base is missing')
+  if (!own.call(m, 'clientName')) throw RangeError('clientName is missing')
+  return m
+}
+
+function OpReadBlock() {
+}
+OpReadBlock.prototype.header = null
+OpReadBlock.prototype.offset = 0
+OpReadBlock.prototype.length = 0
+OpReadBlock.prototype.sendChecksums = undefined
+function encodeOpReadBlock(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeTransferHeader(m.header, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(16).uint64(m.offset ?? 0)
+  w.uint32(24).uint64(m.length ?? 0)
+  if (m.sendChecksums != null && own.call(m, 'sendChecksums')) w.uint32(32).bool(m.sendChecksums)
+  return w
+}
+function decodeOpReadBlock(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpReadBlock()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.header = decodeTransferHeader(r, r.uint32(), depth + 1); break
+      case 2: m.offset = read64(r, int64); break
+      case 3: m.length = read64(r, int64); break
+      case 4: m.sendChecksums = r.bool(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'header')) throw RangeError('header is missing')
+  if (!own.call(m, 'offset')) throw RangeError('offset is missing')
+  if (!own.call(m, 'length')) throw RangeError('length is missing')
+  return m
+}
+
+function OpWriteBlock() {
+  this.targets = []
+  this.targetStorageTypes = []
+  this.targetStorageIds = []
+}
+OpWriteBlock.prototype.header = null
+OpWriteBlock.prototype.source = undefined
+OpWriteBlock.prototype.stage = 0
+OpWriteBlock.prototype.pipelineSize = 0
+OpWriteBlock.prototype.minBytes = 0
+OpWriteBlock.prototype.maxBytes = 0
+OpWriteBlock.prototype.latestGenerationStamp = 0
+OpWriteBlock.prototype.checksum = null
+OpWriteBlock.prototype.storageType = undefined
+OpWriteBlock.prototype.storageId = undefined
+function encodeOpWriteBlock(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeTransferHeader(m.header, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.targets != null && m.targets.length) {
+    for (let i = 0; i < m.targets.length; i++) encodeDatanodeInfo(m.targets[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  if (m.source != null && own.call(m, 'source')) encodeDatanodeInfo(m.source, w.uint32(26).fork(), depth + 1).ldelim()
+  w.uint32(32).int32(m.stage ?? 0)
+  w.uint32(40).uint32(m.pipelineSize ?? 0)
+  w.uint32(48).uint64(m.minBytes ?? 0)
+  w.uint32(56).uint64(m.maxBytes ?? 0)
+  w.uint32(64).uint64(m.latestGenerationStamp ?? 0)
+  encodeChecksum(m.checksum, w.uint32(74).fork(), depth + 1).ldelim()
+  if (m.storageType != null && own.call(m, 'storageType')) w.uint32(88).int32(m.storageType)
+  if (m.targetStorageTypes != null && m.targetStorageTypes.length) {
+    for (let i = 0; i < m.targetStorageTypes.length; i++) w.uint32(96).int32(m.targetStorageTypes[i])
+  }
+  if (m.storageId != null && own.call(m, 'storageId')) w.uint32(130).string(m.storageId)
+  if (m.targetStorageIds != null && m.targetStorageIds.length) {
+    for (let i = 0; i < m.targetStorageIds.length; i++) w.uint32(138).string(m.targetStorageIds[i])
+  }
+  return w
+}
+function decodeOpWriteBlock(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpWriteBlock()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.header = decodeTransferHeader(r, r.uint32(), depth + 1); break
+      case 2: m.targets.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      case 3: m.source = decodeDatanodeInfo(r, r.uint32(), depth + 1); break
+      case 4: m.stage = r.int32(); break
+      case 5: m.pipelineSize = r.uint32(); break
+      case 6: m.minBytes = read64(r, int64); break
+      case 7: m.maxBytes = read64(r, int64); break
+      case 8: m.latestGenerationStamp = read64(r, int64); break
+      case 9: m.checksum = decodeChecksum(r, r.uint32(), depth + 1); break
+      case 11: m.storageType = r.int32(); break
+      case 12:
+        if ((t & 7) === 2) m.targetStorageTypes = packed(r, m.targetStorageTypes, Reader.prototype.int32)
+        else m.targetStorageTypes.push(r.int32())
+        break
+      case 16: m.storageId = r.string(); break
+      case 17: m.targetStorageIds.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'header')) throw RangeError('header is missing')
+  if (!own.call(m, 'stage')) throw RangeError('stage is missing')
+  if (!own.call(m, 'pipelineSize')) throw RangeError('pipelineSize is missing')
+  if (!own.call(m, 'minBytes')) throw RangeError('minBytes is missing')
+  if (!own.call(m, 'maxBytes')) throw RangeError('maxBytes is missing')
+  if (!own.call(m, 'latestGenerationStamp')) throw RangeError('latestGenerationStamp is missing')
+  if (!own.call(m, 'checksum')) throw RangeError('checksum is missing')
+  return m
+}
+
+function OpTransferBlock() {
+  this.targets = []
+  this.targetStorageTypes = []
+  this.targetStorageIds = []
+}
+OpTransferBlock.prototype.header = null
+function encodeOpTransferBlock(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeTransferHeader(m.header, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.targets != null && m.targets.length) {
+    for (let i = 0; i < m.targets.length; i++) encodeDatanodeInfo(m.targets[i], w.uint32(18).fork(), depth + 1).ldelim()
+  }
+  if (m.targetStorageTypes != null && m.targetStorageTypes.length) {
+    for (let i = 0; i < m.targetStorageTypes.length; i++) w.uint32(24).int32(m.targetStorageTypes[i])
+  }
+  if (m.targetStorageIds != null && m.targetStorageIds.length) {
+    for (let i = 0; i < m.targetStorageIds.length; i++) w.uint32(34).string(m.targetStorageIds[i])
+  }
+  return w
+}
+function decodeOpTransferBlock(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpTransferBlock()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.header = decodeTransferHeader(r, r.uint32(), depth + 1); break
+      case 2: m.targets.push(decodeDatanodeInfo(r, r.uint32(), depth + 1)); break
+      case 3:
+        if ((t & 7) === 2) m.targetStorageTypes = packed(r, m.targetStorageTypes, Reader.prototype.int32)
+        else m.targetStorageTypes.push(r.int32())
+        break
+      case 4: m.targetStorageIds.push(r.string()); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'header')) throw RangeError('header is missing')
+  return m
+}
+
+function BlockChecksumOptions() {
+}
+BlockChecksumOptions.prototype.type = undefined
+BlockChecksumOptions.prototype.stripeLength = undefined
+function encodeBlockChecksumOptions(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  if (m.type != null && own.call(m, 'type')) w.uint32(8).int32(m.type)
+  if (m.stripeLength != null && own.call(m, 'stripeLength')) w.uint32(16).uint64(m.stripeLength)
+  return w
+}
+function decodeBlockChecksumOptions(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockChecksumOptions()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.type = r.int32(); break
+      case 2: m.stripeLength = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  return m
+}
+
+function OpBlockChecksum() {
+}
+OpBlockChecksum.prototype.header = null
+OpBlockChecksum.prototype.options = undefined
+function encodeOpBlockChecksum(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeTransferBaseHeader(m.header, w.uint32(10).fork(), depth + 1).ldelim()
+  if (m.options != null && own.call(m, 'options')) encodeBlockChecksumOptions(m.options, w.uint32(18).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeOpBlockChecksum(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpBlockChecksum()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.header = decodeTransferBaseHeader(r, r.uint32(), depth + 1); break
+      case 2: m.options = decodeBlockChecksumOptions(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'header')) throw RangeError('header is missing')
+  return m
+}
+
+function OpCustom() {
+}
+OpCustom.prototype.id = ''
+function encodeOpCustom(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.id ?? '')
+  return w
+}
+function decodeOpCustom(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new OpCustom()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.id = r.string(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'id')) throw RangeError('id is missing')
+  return m
+}
+
+function NativeAddress() {
+}
+NativeAddress.prototype.datanodeUuid = ''
+NativeAddress.prototype.ipAddr = ''
+NativeAddress.prototype.grpcPort = 0
+function encodeNativeAddress(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(10).string(m.datanodeUuid ?? '')
+  w.uint32(18).string(m.ipAddr ?? '')
+  w.uint32(24).uint32(m.grpcPort ?? 0)
+  return w
+}
+function decodeNativeAddress(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new NativeAddress()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.datanodeUuid = r.string(); break
+      case 2: m.ipAddr = r.string(); break
+      case 3: m.grpcPort = r.uint32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'datanodeUuid')) throw RangeError('datanodeUuid is missing')
+  if (!own.call(m, 'ipAddr')) throw RangeError('ipAddr is missing')
+  if (!own.call(m, 'grpcPort')) throw RangeError('grpcPort is missing')
+  return m
+}
+
+function BlockChecksumInfo() {
+}
+BlockChecksumInfo.prototype.bytesPerCrc = 0
+BlockChecksumInfo.prototype.crcPerBlock = 0
+BlockChecksumInfo.prototype.blockChecksum = util.emptyArray
+BlockChecksumInfo.prototype.crcType = undefined
+BlockChecksumInfo.prototype.options = undefined
+function encodeBlockChecksumInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).uint32(m.bytesPerCrc ?? 0)
+  w.uint32(16).uint64(m.crcPerBlock ?? 0)
+  w.uint32(26).bytes(m.blockChecksum ?? util.emptyArray)
+  if (m.crcType != null && own.call(m, 'crcType')) w.uint32(32).int32(m.crcType)
+  if (m.options != null && own.call(m, 'options')) encodeBlockChecksumOptions(m.options, w.uint32(42).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBlockChecksumInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockChecksumInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.bytesPerCrc = r.uint32(); break
+      case 2: m.crcPerBlock = read64(r, int64); break
+      case 3: m.blockChecksum = r.bytes(); break
+      case 4: m.crcType = r.int32(); break
+      case 5: m.options = decodeBlockChecksumOptions(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'bytesPerCrc')) throw RangeError('bytesPerCrc is missing')
+  if (!own.call(m, 'crcPerBlock')) throw RangeError('crcPerBlock is missing')
+  if (!own.call(m, 'blockChecksum')) throw RangeError('blockChecksum is missing')
+  return m
+}
+
+function ReadChecksumInfo() {
+}
+ReadChecksumInfo.prototype.checksum = null
+ReadChecksumInfo.prototype.chunkOffset = 0
+function encodeReadChecksumInfo(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  encodeChecksum(m.checksum, w.uint32(10).fork(), depth + 1).ldelim()
+  w.uint32(16).uint64(m.chunkOffset ?? 0)
+  return w
+}
+function decodeReadChecksumInfo(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ReadChecksumInfo()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.checksum = decodeChecksum(r, r.uint32(), depth + 1); break
+      case 2: m.chunkOffset = read64(r, int64); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'checksum')) throw RangeError('checksum is missing')
+  if (!own.call(m, 'chunkOffset')) throw RangeError('chunkOffset is missing')
+  return m
+}
+
+function BlockOpResponse() {
+}
+BlockOpResponse.prototype.status = 0
+BlockOpResponse.prototype.firstBadLink = undefined
+BlockOpResponse.prototype.checksum = undefined
+BlockOpResponse.prototype.readChecksum = undefined
+BlockOpResponse.prototype.message = undefined
+BlockOpResponse.prototype.nativeAddress = undefined
+function encodeBlockOpResponse(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.status ?? 0)
+  if (m.firstBadLink != null && own.call(m, 'firstBadLink')) w.uint32(18).string(m.firstBadLink)
+  if (m.checksum != null && own.call(m, 'checksum')) encodeBlockChecksumInfo(m.checksum, w.uint32(26).fork(), depth + 1).ldelim()
+  if (m.readChecksum != null && own.call(m, 'readChecksum')) encodeReadChecksumInfo(m.readChecksum, w.uint32(34).fork(), depth + 1).ldelim()
+  if (m.message != null && own.call(m, 'message')) w.uint32(42).string(m.message)
+  if (m.nativeAddress != null && own.call(m, 'nativeAddress')) encodeNativeAddress(m.nativeAddress, w.uint32(802).fork(), depth + 1).ldelim()
+  return w
+}
+function decodeBlockOpResponse(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new BlockOpResponse()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.status = r.int32(); break
+      case 2: m.firstBadLink = r.string(); break
+      case 3: m.checksum = decodeBlockChecksumInfo(r, r.uint32(), depth + 1); break
+      case 4: m.readChecksum = decodeReadChecksumInfo(r, r.uint32(), depth + 1); break
+      case 5: m.message = r.string(); break
+      case 100: m.nativeAddress = decodeNativeAddress(r, r.uint32(), depth + 1); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'status')) throw RangeError('status is missing')
+  return m
+}
+
+function ClientReadStatus() {
+}
+ClientReadStatus.prototype.status = 0
+function encodeClientReadStatus(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).int32(m.status ?? 0)
+  return w
+}
+function decodeClientReadStatus(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new ClientReadStatus()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.status = r.int32(); break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'status')) throw RangeError('status is missing')
+  return m
+}
+
+function PipelineAck() {
+  this.replies = []
+}
+PipelineAck.prototype.seqno = 0
+function encodePipelineAck(m, w, depth = 0) {
+  if (depth > util.recursionLimit) throw Error(tooDeep)
+  w.uint32(8).sint64(m.seqno ?? 0)
+  if (m.replies != null && m.replies.length) {
+    for (let i = 0; i < m.replies.length; i++) w.uint32(16).int32(m.replies[i])
+  }
+  return w
+}
+function decodePipelineAck(r, length, depth = 0) {
+  if (depth > Reader.recursionLimit) throw Error(tooDeep)
+  const end = length === undefined ? r.len : r.pos + length
+  const outer = r.len
+  if (end > outer) throw RangeError(outside)
+  r.len = end
+  const m = new PipelineAck()
+  while (r.pos < end) {
+    const t = r.uint32()
+    switch (t >>> 3) {
+      case 1: m.seqno = r.sint64(); break
+      case 2:
+        if ((t & 7) === 2) m.replies = packed(r, m.replies, Reader.prototype.int32)
+        else m.replies.push(r.int32())
+        break
+      default: r.skipType(t & 7, depth)
+    }
+  }
+  if (r.pos !== end) throw RangeError(outside)
+  r.len = outer
+  if (!own.call(m, 'seqno')) throw RangeError('seqno is missing')
+  return m
+}
+
 export const types = {
   ServiceStatusResponse: { encode: encodeServiceStatusResponse, decode: decodeServiceStatusResponse },
   UserRequest: { encode: encodeUserRequest, decode: decodeUserRequest },
@@ -4513,6 +5506,21 @@ export const types = {
   StorageInfo: { encode: encodeStorageInfo, decode: decodeStorageInfo },
   NamespaceInfo: { encode: encodeNamespaceInfo, decode: decodeNamespaceInfo },
   VersionResponse: { encode: encodeVersionResponse, decode: decodeVersionResponse },
+  ReplicaVisibleLengthRequest: { encode: encodeReplicaVisibleLengthRequest, decode: decodeReplicaVisibleLengthRequest },
+  ReplicaVisibleLengthReply: { encode: encodeReplicaVisibleLengthReply, decode: decodeReplicaVisibleLengthReply },
+  DatanodeRequest: { encode: encodeDatanodeRequest, decode: decodeDatanodeRequest },
+  DatanodeReply: { encode: encodeDatanodeReply, decode: decodeDatanodeReply },
+  DeleteBlockPoolRequest: { encode: encodeDeleteBlockPoolRequest, decode: decodeDeleteBlockPoolRequest },
+  BlockLocalPathRequest: { encode: encodeBlockLocalPathRequest, decode: decodeBlockLocalPathRequest },
+  ShutdownDatanodeRequest: { encode: encodeShutdownDatanodeRequest, decode: decodeShutdownDatanodeRequest },
+  DatanodeLocalInfo: { encode: encodeDatanodeLocalInfo, decode: decodeDatanodeLocalInfo },
+  DatanodeInfoReply: { encode: encodeDatanodeInfoReply, decode: decodeDatanodeInfoReply },
+  DatanodeVolumeInfo: { encode: encodeDatanodeVolumeInfo, decode: decodeDatanodeVolumeInfo },
+  VolumeReportReply: { encode: encodeVolumeReportReply, decode: decodeVolumeReportReply },
+  TriggerBlockReportRequest: { encode: encodeTriggerBlockReportRequest, decode: decodeTriggerBlockReportRequest },
+  BalancerBandwidthReply: { encode: encodeBalancerBandwidthReply, decode: decodeBalancerBandwidthReply },
+  ReconfigurationStatusReply: { encode: encodeReconfigurationStatusReply, decode: decodeReconfigurationStatusReply },
+  ReconfigurablePropertiesReply: { encode: encodeReconfigurablePropertiesReply, decode: decodeReconfigurablePropertiesReply },
   ExtendedBlock: { encode: encodeExtendedBlock, decode: decodeExtendedBlock },
   Token: { encode: encodeToken, decode: decodeToken },
   DatanodeID: { encode: encodeDatanodeID, decode: decodeDatanodeID },
@@ -4628,5 +5636,19 @@ export const types = {
   ConnectionContext: { encode: encodeConnectionContext, decode: decodeConnectionContext },
   SaslAuth: { encode: encodeSaslAuth, decode: decodeSaslAuth },
   RpcSasl: { encode: encodeRpcSasl, decode: decodeRpcSasl },
+  TransferBaseHeader: { encode: encodeTransferBaseHeader, decode: decodeTransferBaseHeader },
+  TransferHeader: { encode: encodeTransferHeader, decode: decodeTransferHeader },
+  OpReadBlock: { encode: encodeOpReadBlock, decode: decodeOpReadBlock },
+  OpWriteBlock: { encode: encodeOpWriteBlock, decode: decodeOpWriteBlock },
+  OpTransferBlock: { encode: encodeOpTransferBlock, decode: decodeOpTransferBlock },
+  BlockChecksumOptions: { encode: encodeBlockChecksumOptions, decode: decodeBlockChecksumOptions },
+  OpBlockChecksum: { encode: encodeOpBlockChecksum, decode: decodeOpBlockChecksum },
+  OpCustom: { encode: encodeOpCustom, decode: decodeOpCustom },
+  NativeAddress: { encode: encodeNativeAddress, decode: decodeNativeAddress },
+  BlockChecksumInfo: { encode: encodeBlockChecksumInfo, decode: decodeBlockChecksumInfo },
+  ReadChecksumInfo: { encode: encodeReadChecksumInfo, decode: decodeReadChecksumInfo },
+  BlockOpResponse: { encode: encodeBlockOpResponse, decode: decodeBlockOpResponse },
+  ClientReadStatus: { encode: encodeClientReadStatus, decode: decodeClientReadStatus },
+  PipelineAck: { encode: encodePipelineAck, decode: decodePipelineAck },
 }
 

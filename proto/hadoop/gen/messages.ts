@@ -50,6 +50,79 @@ export interface VersionResponse {
   info: NamespaceInfo
 }
 
+export interface ReplicaVisibleLengthRequest {
+  block: ExtendedBlock
+}
+
+export interface ReplicaVisibleLengthReply {
+  length: number
+}
+
+export interface DatanodeRequest {
+}
+
+export interface DatanodeReply {
+}
+
+export interface DeleteBlockPoolRequest {
+  blockPool: string
+  force: boolean
+}
+
+export interface BlockLocalPathRequest {
+  block: ExtendedBlock
+  token: Token
+}
+
+export interface ShutdownDatanodeRequest {
+  forUpgrade: boolean
+}
+
+export interface DatanodeLocalInfo {
+  softwareVersion: string
+  configVersion: string
+  /** s */
+  uptime: number
+}
+
+export interface DatanodeInfoReply {
+  info: DatanodeLocalInfo
+}
+
+export interface DatanodeVolumeInfo {
+  path: string
+  storageType: number
+  usedSpace: number
+  freeSpace: number
+  reservedSpace: number
+  reservedSpaceForReplicas: number
+  blocks: number
+}
+
+export interface VolumeReportReply {
+  volumes: DatanodeVolumeInfo[]
+}
+
+export interface TriggerBlockReportRequest {
+  incremental: boolean
+  namenode: string | undefined
+}
+
+export interface BalancerBandwidthReply {
+  /** bytes a second */
+  bandwidth: number
+}
+
+export interface ReconfigurationStatusReply {
+  /** ms since the epoch; 0 = never begun */
+  startTime: number
+  endTime: number | undefined
+}
+
+export interface ReconfigurablePropertiesReply {
+  name: string[]
+}
+
 export interface ExtendedBlock {
   poolId: string
   blockId: number
@@ -785,6 +858,106 @@ export interface RpcSasl {
   auths: SaslAuth[]
 }
 
+export interface TransferBaseHeader {
+  block: ExtendedBlock
+  token: Token | undefined
+}
+
+export interface TransferHeader {
+  base: TransferBaseHeader
+  /** empty when a datanode asks */
+  clientName: string
+}
+
+export interface OpReadBlock {
+  header: TransferHeader
+  offset: number
+  length: number
+  /** absent = true */
+  sendChecksums: boolean | undefined
+}
+
+export interface OpWriteBlock {
+  header: TransferHeader
+  /** the rest of the pipeline, next node first */
+  targets: DatanodeInfo[]
+  source: DatanodeInfo | undefined
+  stage: number
+  pipelineSize: number
+  minBytes: number
+  maxBytes: number
+  latestGenerationStamp: number
+  checksum: Checksum
+  storageType: number | undefined
+  targetStorageTypes: number[]
+  storageId: string | undefined
+  targetStorageIds: string[]
+}
+
+export interface OpTransferBlock {
+  header: TransferHeader
+  targets: DatanodeInfo[]
+  targetStorageTypes: number[]
+  targetStorageIds: string[]
+}
+
+export interface BlockChecksumOptions {
+  /** 1 MD5 of the CRCs (also when absent), 2 one CRC composed of them */
+  type: number | undefined
+  /** bytes that each composed CRC covers; 0 = the whole block */
+  stripeLength: number | undefined
+}
+
+export interface OpBlockChecksum {
+  header: TransferBaseHeader
+  options: BlockChecksumOptions | undefined
+}
+
+/** Only between datanodes of ours, as Hadoop's operation for extensions: how is the datanode at this address reached natively? */
+export interface OpCustom {
+  id: string
+}
+
+export interface NativeAddress {
+  datanodeUuid: string
+  ipAddr: string
+  grpcPort: number
+}
+
+export interface BlockChecksumInfo {
+  bytesPerCrc: number
+  crcPerBlock: number
+  blockChecksum: Uint8Array
+  crcType: number | undefined
+  options: BlockChecksumOptions | undefined
+}
+
+export interface ReadChecksumInfo {
+  checksum: Checksum
+  /** where the first packet begins */
+  chunkOffset: number
+}
+
+export interface BlockOpResponse {
+  status: number
+  firstBadLink: string | undefined
+  checksum: BlockChecksumInfo | undefined
+  readChecksum: ReadChecksumInfo | undefined
+  message: string | undefined
+  /** answers OpCustom */
+  nativeAddress: NativeAddress | undefined
+}
+
+export interface ClientReadStatus {
+  status: number
+}
+
+export interface PipelineAck {
+  seqno: number
+  /** this node's, then those of the nodes below */
+  replies: number[]
+}
+
 /** Every message type by its name. */
 export interface MessageTypes {
   ServiceStatusResponse: ServiceStatusResponse
@@ -796,6 +969,21 @@ export interface MessageTypes {
   StorageInfo: StorageInfo
   NamespaceInfo: NamespaceInfo
   VersionResponse: VersionResponse
+  ReplicaVisibleLengthRequest: ReplicaVisibleLengthRequest
+  ReplicaVisibleLengthReply: ReplicaVisibleLengthReply
+  DatanodeRequest: DatanodeRequest
+  DatanodeReply: DatanodeReply
+  DeleteBlockPoolRequest: DeleteBlockPoolRequest
+  BlockLocalPathRequest: BlockLocalPathRequest
+  ShutdownDatanodeRequest: ShutdownDatanodeRequest
+  DatanodeLocalInfo: DatanodeLocalInfo
+  DatanodeInfoReply: DatanodeInfoReply
+  DatanodeVolumeInfo: DatanodeVolumeInfo
+  VolumeReportReply: VolumeReportReply
+  TriggerBlockReportRequest: TriggerBlockReportRequest
+  BalancerBandwidthReply: BalancerBandwidthReply
+  ReconfigurationStatusReply: ReconfigurationStatusReply
+  ReconfigurablePropertiesReply: ReconfigurablePropertiesReply
   ExtendedBlock: ExtendedBlock
   Token: Token
   DatanodeID: DatanodeID
@@ -911,4 +1099,18 @@ export interface MessageTypes {
   ConnectionContext: ConnectionContext
   SaslAuth: SaslAuth
   RpcSasl: RpcSasl
+  TransferBaseHeader: TransferBaseHeader
+  TransferHeader: TransferHeader
+  OpReadBlock: OpReadBlock
+  OpWriteBlock: OpWriteBlock
+  OpTransferBlock: OpTransferBlock
+  BlockChecksumOptions: BlockChecksumOptions
+  OpBlockChecksum: OpBlockChecksum
+  OpCustom: OpCustom
+  NativeAddress: NativeAddress
+  BlockChecksumInfo: BlockChecksumInfo
+  ReadChecksumInfo: ReadChecksumInfo
+  BlockOpResponse: BlockOpResponse
+  ClientReadStatus: ClientReadStatus
+  PipelineAck: PipelineAck
 }
