@@ -2,7 +2,8 @@
 // what would change something is refused by name.
 import { QuarryError } from '../../../common/errors.ts'
 import type { HadoopMessage } from '../../../proto/hadoop/codec.ts'
-import { rpcMethod } from '../../../proto/hadoop/rpc-service.ts'
+import { later, rpcMethod } from '../../../proto/hadoop/rpc-service.ts'
+import { detail, status } from '../../../proto/hadoop/rpc-wire.ts'
 import { SnapshotOperation } from '../../../proto/ports.ts'
 import { viaCore, noReply } from './session.ts'
 import type { HadoopCall, HadoopMethod, HadoopMethods } from './session.ts'
@@ -36,7 +37,7 @@ const withTwoNames = (operation: SnapshotOperation): HadoopMethod =>
     noReply,
   )
 
-/** The answer "none" for a path that exists. */
+/** "none" for a path that exists. */
 const noneOfPath = viaCore(
   'PathRequest',
   'Nothing',
@@ -73,7 +74,7 @@ export const absentCalls: HadoopMethods = {
   enableErasureCodingPolicy: refused(noErasureCoding),
   disableErasureCodingPolicy: refused(noErasureCoding),
   // Encryption zones
-  getEZForPath: noneOfPath,
+  getEZForPath: none,
   listEncryptionZones: rpcMethod('ZonesRequest', 'PageEnd', (call: HadoopCall) => {
     call.session.requireSuper(call, 'listEncryptionZones')
     return { hasMore: false }
@@ -101,9 +102,14 @@ export const absentCalls: HadoopMethods = {
   cancelDelegationToken: refused(noTokens),
   getDataEncryptionKey: none,
   // Storage policies are kept; nothing moves replicas after them.
-  satisfyStoragePolicy: refused(
-    'Cannot request to satisfy storage policy when storage policy satisfier feature has been disabled by admin. Seek for an admin help to enable it or use Mover tool.',
-    'Nothing',
-    'REFUSED',
-  ),
+  satisfyStoragePolicy: rpcMethod('Nothing', 'Nothing', (call: HadoopCall) => {
+    call.fault({
+      status: status.error,
+      detail: detail.application,
+      className: 'org.apache.hadoop.hdfs.server.namenode.UnsupportedActionException',
+      message:
+        'Cannot request to satisfy storage policy when storage policy satisfier feature has been disabled by admin. Seek for an admin help to enable it or use Mover tool.',
+    })
+    return later
+  }),
 }

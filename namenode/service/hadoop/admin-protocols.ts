@@ -8,7 +8,6 @@ const HA_ACTIVE = 1
 /** What HDFS calls itself to its own tools, which refuse namenodes of other versions; layout and namespace id mean nothing here. */
 const softwareVersion = '3.4.3'
 const layoutVersion = 0xffffffff - 66
-const refreshFailed = -1
 
 /** Refreshes of what Quarry keeps fresh by itself, or does not have: done when the superuser asks. */
 const refresh = (operation: string): HadoopMethods[string] =>
@@ -40,10 +39,8 @@ const userMappings: HadoopMethods = {
 }
 
 const genericRefresh: HadoopMethods = {
-  refresh: rpcMethod('GenericRefreshRequest', 'GenericRefreshResponses', (call: HadoopCall, { identifier }) => {
-    call.session.requireSuper(call, 'refresh')
-    const message = `java.lang.IllegalArgumentException: Identifier '${identifier ?? ''}' does not exist in RefreshRegistry. Valid options are: `
-    return { responses: [{ exitStatus: refreshFailed, message, sender: '' }] }
+  refresh: rpcMethod('GenericRefreshRequest', 'Nothing', (_: HadoopCall, { identifier }) => {
+    throw new QuarryError('ILLEGAL_ARGUMENT', `Identifier '${identifier ?? ''}' does not exist in RefreshRegistry. Valid options are: `)
   }),
 }
 
@@ -80,11 +77,16 @@ const namenode: HadoopMethods = {
   isRollingUpgrade: rpcMethod('Nothing', 'BoolResult', () => ({ result: false })),
 }
 
+/** Who may call is not a list that could be read again. */
+const authorizationPolicy: HadoopMethods = {
+  refreshServiceAcl: rpcMethod('Nothing', 'Nothing', () => {
+    throw new QuarryError('NOT_AUTHORIZED', 'Service Level Authorization not enabled!')
+  }),
+}
+
 export const adminProtocols: Readonly<Record<string, { readonly methods: HadoopMethods }>> = {
   'org.apache.hadoop.security.RefreshUserMappingsProtocol': { methods: refreshUserMappings },
-  'org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol': {
-    methods: { refreshServiceAcl: refresh('refreshServiceAcl') },
-  },
+  'org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol': { methods: authorizationPolicy },
   'org.apache.hadoop.ipc.RefreshCallQueueProtocol': { methods: { refreshCallQueue: refresh('refreshCallQueue') } },
   'org.apache.hadoop.ipc.GenericRefreshProtocol': { methods: genericRefresh },
   'org.apache.hadoop.tools.GetUserMappingsProtocol': { methods: userMappings },

@@ -34,16 +34,16 @@ const attributeOf = (attribute: MessageTypes['HadoopXAttr']): XAttr => ({
   value: attribute.value ?? new Uint8Array(0),
 })
 
-/** A value that is empty travels, none at all does not. */
+/** As HDFS: a value that is empty does not travel. */
 const wireAttribute = ({ namespace, name, value }: XAttr, withValue: boolean): HadoopInit<MessageTypes['HadoopXAttr']> =>
-  withValue ? { namespace, name, value } : { namespace, name }
+  withValue && value.length > 0 ? { namespace, name, value } : { namespace, name }
 
 const wirePolicy = (policy: StoragePolicy): HadoopInit<MessageTypes['BlockStoragePolicy']> => ({
   id: policy.id,
   name: policy.name,
   creation: { types: policy.types },
-  creationFallback: { types: policy.creationFallbacks },
-  replicationFallback: { types: policy.replicationFallbacks },
+  ...(policy.creationFallbacks.length > 0 && { creationFallback: { types: policy.creationFallbacks } }),
+  ...(policy.replicationFallbacks.length > 0 && { replicationFallback: { types: policy.replicationFallbacks } }),
 })
 
 /** Calls that change the ACL of a path by a list of entries. */

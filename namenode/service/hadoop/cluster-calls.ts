@@ -36,6 +36,8 @@ const adminStates: Readonly<Record<string, number>> = {
   'Entering Maintenance': 3,
   'In Maintenance': 4,
 }
+/** HOT: replicas on disks. */
+const defaultPolicyId = 7
 /** OpenFilesTypeProto. */
 const ALL_OPEN_FILES = 1
 const BLOCKING_DECOMMISSION = 2
@@ -108,7 +110,7 @@ export const clusterCalls: HadoopMethods = {
         trashInterval: reply.trashIntervalMinutes,
         checksumType: reply.checksumType,
         keyProviderUri: '',
-        policyId: 0,
+        policyId: defaultPolicyId,
         snapshotTrashRoot: false,
       },
     }),
@@ -145,7 +147,7 @@ export const clusterCalls: HadoopMethods = {
       mostUrgent: stats.highestPriorityLowRedundancy,
     }),
   ),
-  getFsECBlockGroupStats: rpcMethod('Nothing', 'EcBlockStatsResponse', () => ({})),
+  getFsECBlockGroupStats: rpcMethod('Nothing', 'EcBlockStatsResponse', () => ({ mostUrgent: 0 })),
   getDatanodeReport: viaCore(
     'HdfsDatanodeReportRequest',
     'HdfsDatanodeReportResponse',

@@ -159,6 +159,13 @@ function create(call: HadoopCall, request: MessageTypes['HdfsCreateRequest']): t
       `Policy '${request.ecPolicy}' does not match any enabled erasure coding policies: []. An erasure coding policy can be enabled by enableErasureCodingPolicy API.`,
     )
   }
+  if (request.replication === 0) {
+    // The core takes 0 for "the default".
+    throw new QuarryError(
+      'REFUSED',
+      `Requested replication factor of 0 is less than the required minimum of 1 for ${request.src}, clientName=${session.caller.remoteAddress}`,
+    )
+  }
   const command: Request<'create'> = {
     path: request.src,
     permission: request.masked.perm & PERMISSION_BITS,
@@ -183,7 +190,7 @@ function create(call: HadoopCall, request: MessageTypes['HdfsCreateRequest']): t
   session.submit(call, 'getFileInfo', { path: request.src, needLocations: false }, (error, reply) => {
     if (error !== undefined) return call.fail(error)
     if ((reply as { file: object | null }).file !== null) return make()
-    call.fail(new QuarryError('NOT_FOUND', `Can't overwrite non-existent ${request.src} for client ${session.caller.remoteAddress}`))
+    call.fail(new QuarryError('NOT_FOUND', `Can't overwrite non-existent ${request.src}`))
   })
   return later
 }

@@ -176,68 +176,6 @@ function decodeGenericRefreshRequest(r, length, depth = 0) {
   return m
 }
 
-function GenericRefreshResponse() {
-}
-GenericRefreshResponse.prototype.exitStatus = undefined
-GenericRefreshResponse.prototype.message = undefined
-GenericRefreshResponse.prototype.sender = undefined
-function encodeGenericRefreshResponse(m, w, depth = 0) {
-  if (depth > util.recursionLimit) throw Error(tooDeep)
-  if (m.exitStatus != null && own.call(m, 'exitStatus')) w.uint32(8).int32(m.exitStatus)
-  if (m.message != null && own.call(m, 'message')) w.uint32(18).string(m.message)
-  if (m.sender != null && own.call(m, 'sender')) w.uint32(26).string(m.sender)
-  return w
-}
-function decodeGenericRefreshResponse(r, length, depth = 0) {
-  if (depth > Reader.recursionLimit) throw Error(tooDeep)
-  const end = length === undefined ? r.len : r.pos + length
-  const outer = r.len
-  if (end > outer) throw RangeError(outside)
-  r.len = end
-  const m = new GenericRefreshResponse()
-  while (r.pos < end) {
-    const t = r.uint32()
-    switch (t >>> 3) {
-      case 1: m.exitStatus = r.int32(); break
-      case 2: m.message = r.string(); break
-      case 3: m.sender = r.string(); break
-      default: r.skipType(t & 7, depth)
-    }
-  }
-  if (r.pos !== end) throw RangeError(outside)
-  r.len = outer
-  return m
-}
-
-function GenericRefreshResponses() {
-  this.responses = []
-}
-function encodeGenericRefreshResponses(m, w, depth = 0) {
-  if (depth > util.recursionLimit) throw Error(tooDeep)
-  if (m.responses != null && m.responses.length) {
-    for (let i = 0; i < m.responses.length; i++) encodeGenericRefreshResponse(m.responses[i], w.uint32(10).fork(), depth + 1).ldelim()
-  }
-  return w
-}
-function decodeGenericRefreshResponses(r, length, depth = 0) {
-  if (depth > Reader.recursionLimit) throw Error(tooDeep)
-  const end = length === undefined ? r.len : r.pos + length
-  const outer = r.len
-  if (end > outer) throw RangeError(outside)
-  r.len = end
-  const m = new GenericRefreshResponses()
-  while (r.pos < end) {
-    const t = r.uint32()
-    switch (t >>> 3) {
-      case 1: m.responses.push(decodeGenericRefreshResponse(r, r.uint32(), depth + 1)); break
-      default: r.skipType(t & 7, depth)
-    }
-  }
-  if (r.pos !== end) throw RangeError(outside)
-  r.len = outer
-  return m
-}
-
 function StorageInfo() {
 }
 StorageInfo.prototype.layoutVersion = 0
@@ -5501,8 +5439,6 @@ export const types = {
   UserRequest: { encode: encodeUserRequest, decode: decodeUserRequest },
   GroupsResponse: { encode: encodeGroupsResponse, decode: decodeGroupsResponse },
   GenericRefreshRequest: { encode: encodeGenericRefreshRequest, decode: decodeGenericRefreshRequest },
-  GenericRefreshResponse: { encode: encodeGenericRefreshResponse, decode: decodeGenericRefreshResponse },
-  GenericRefreshResponses: { encode: encodeGenericRefreshResponses, decode: decodeGenericRefreshResponses },
   StorageInfo: { encode: encodeStorageInfo, decode: decodeStorageInfo },
   NamespaceInfo: { encode: encodeNamespaceInfo, decode: decodeNamespaceInfo },
   VersionResponse: { encode: encodeVersionResponse, decode: decodeVersionResponse },

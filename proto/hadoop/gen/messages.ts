@@ -19,16 +19,6 @@ export interface GenericRefreshRequest {
   args: string[]
 }
 
-export interface GenericRefreshResponse {
-  exitStatus: number | undefined
-  message: string | undefined
-  sender: string | undefined
-}
-
-export interface GenericRefreshResponses {
-  responses: GenericRefreshResponse[]
-}
-
 export interface StorageInfo {
   layoutVersion: number
   namespaceId: number
@@ -964,8 +954,6 @@ export interface MessageTypes {
   UserRequest: UserRequest
   GroupsResponse: GroupsResponse
   GenericRefreshRequest: GenericRefreshRequest
-  GenericRefreshResponse: GenericRefreshResponse
-  GenericRefreshResponses: GenericRefreshResponses
   StorageInfo: StorageInfo
   NamespaceInfo: NamespaceInfo
   VersionResponse: VersionResponse
