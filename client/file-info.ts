@@ -23,6 +23,7 @@ export function fileInfoOf(path: string, status: FileStatus): FileInfo {
     fileId: status.fileId,
     children: status.children,
     isOpen: status.underConstruction,
+    hasAcl: (status.flags & 1) !== 0,
     isFile: !isDirectory,
     isDirectory,
   }
@@ -54,6 +55,7 @@ export function listingEntries(directory: string, page: ListingReply): FileInfo[
       fileId: page.fileId[i]!,
       children: page.children[i]!,
       isOpen: (kindPermission & 0x8000) !== 0,
+      hasAcl: (kindPermission & 0x4000) !== 0,
       isFile: !isDirectory,
       isDirectory,
     }

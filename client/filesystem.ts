@@ -21,6 +21,7 @@ import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import type { DatanodeSource } from '../proto/transport/datanode-client.ts'
 import { connectNamenode } from '../proto/transport/metadata-session.ts'
 import { AdminClient } from './admin.ts'
+import { aclOf, policyOf, typeUses, wireAcl, wireStorageType, wireXAttr, xattrName } from './attributes.ts'
 import { fileChecksum } from './checksum.ts'
 import { copyFromLocal, copyToLocal } from './copy.ts'
 import { dataOptions } from './data-options.ts'
@@ -38,6 +39,8 @@ import { LocatedFile } from './reader/located-file.ts'
 import { expungeTrash, moveToTrash } from './trash.ts'
 import { truncate } from './truncate.ts'
 import type {
+  AclEntry,
+  AclStatus,
   BlockLocation,
   ConnectOptions,
   ContentSummary,
@@ -48,6 +51,9 @@ import type {
   FileReader,
   FileSystemStats,
   FileWriter,
+  QuotaUsage,
+  StoragePolicy,
+  StorageTypeName,
 } from './types.ts'
 import { BlockFileWriter, openForAppend } from './writer/file-writer.ts'
 import type { WriterDeps } from './writer/file-writer.ts'
@@ -184,7 +190,40 @@ export class FileSystem implements AsyncDisposable {
   }
 
   async contentSummary(path: string, options?: VerbOptions): Promise<ContentSummary> {
-    return plain<ContentSummary>(await this.#call('getContentSummary', { path: this.resolve(path) }, options))
+    const summary = await this.#call('getContentSummary', { path: this.resolve(path) }, options)
+    const { length, files, directories, spaceConsumed, quota, spaceQuota } = summary
+    return { length, files, directories, spaceConsumed, quota, spaceQuota, types: typeUses(summary.types) }
+  }
+
+  async quotaUsage(path: string, options?: VerbOptions): Promise<QuotaUsage> {
+    const usage = await this.#call('getQuotaUsage', { path: this.resolve(path) }, options)
+    return { ...plain<Omit<QuotaUsage, 'types'>>(usage), types: typeUses(usage.types) }
+  }
+
+  async aclStatus(path: string, options?: VerbOptions): Promise<AclStatus> {
+    const { owner, group, permission, entries } = await this.#call('getAclStatus', { path: this.resolve(path) }, options)
+    return { owner, group, permission, entries: aclOf(entries) }
+  }
+
+  /** Extended attributes by name (`user.author`), with their values; all that the caller may see when none is named. */
+  async xattrs(path: string, names: readonly string[] = [], options?: VerbOptions): Promise<Map<string, Uint8Array>> {
+    const request = { path: this.resolve(path), xattrs: names.map((name) => wireXAttr(name)) }
+    const { xattrs } = await this.#call('getXAttrs', request, options)
+    return new Map(xattrs.map((one) => [xattrName(one), one.value]))
+  }
+
+  /** Their names only. */
+  async listXAttrs(path: string, options?: VerbOptions): Promise<string[]> {
+    return (await this.#call('listXAttrs', { path: this.resolve(path) }, options)).xattrs.map(xattrName)
+  }
+
+  /** The policy in force: the path's own, that of a directory above, or the default. */
+  async storagePolicy(path: string, options?: VerbOptions): Promise<StoragePolicy> {
+    return policyOf(must((await this.#call('getStoragePolicy', { path: this.resolve(path) }, options)).policy))
+  }
+
+  async storagePolicies(options?: VerbOptions): Promise<StoragePolicy[]> {
+    return (await this.#call('getStoragePolicies', {}, options)).policies.map(policyOf)
   }
 
   /** Where the bytes of a file lie; of `offset` … `offset + length` only, when given. */
@@ -224,8 +263,10 @@ export class FileSystem implements AsyncDisposable {
    * `permission` (0o777) is before the umask.
    */
   async mkdir(path: string, options: { recursive?: boolean; permission?: number } & VerbOptions = {}): Promise<void> {
-    const permission = (options.permission ?? 0o777) & ~this.umask
-    await this.#call('mkdirs', { path: this.resolve(path), permission, createParent: options.recursive ?? false }, options)
+    const unmasked = options.permission ?? 0o777
+    const permission = unmasked & ~this.umask
+    const createParent = options.recursive ?? false
+    await this.#call('mkdirs', { path: this.resolve(path), permission, createParent, hasUnmasked: true, unmasked }, options)
   }
 
   /** Strict: the target must not exist, or with `overwrite` may be a file or an empty directory of the same kind. Atomic. */
@@ -286,9 +327,58 @@ export class FileSystem implements AsyncDisposable {
     await this.#call('setTimes', { path: this.resolve(path), mtimeMs: to.mtimeMs ?? -1, atimeMs: to.atimeMs ?? -1 }, options)
   }
 
-  /** Names (files and directories) and bytes with all replicas that a directory may hold; -1 removes, what is left out stays. */
-  async setQuota(path: string, quota: { names?: number; space?: number }, options?: VerbOptions): Promise<void> {
-    await this.#call('setQuota', { path: this.resolve(path), names: quota.names ?? -2, space: quota.space ?? -2 }, options)
+  /**
+   * Names (files and directories) and bytes with all replicas that a directory may hold; -1 removes, what is left out stays. With a
+   * type, `space` is the quota of that type of storage.
+   */
+  async setQuota(path: string, quota: { names?: number; space?: number; type?: StorageTypeName }, options?: VerbOptions): Promise<void> {
+    const { names = -2, space = -2, type } = quota
+    await this.#call('setQuota', { path: this.resolve(path), names, space, ...(type && { type: wireStorageType(type) }) }, options)
+  }
+
+  /** Replaces the ACL of each scope that the entries name; a scope needs entries for owner, group and other. */
+  async setAcl(path: string, entries: string | readonly AclEntry[], options?: VerbOptions): Promise<void> {
+    await this.#call('setAcl', { path: this.resolve(path), entries: wireAcl(entries, true) }, options)
+  }
+
+  /** Adds entries, in place of those of the same scope, type and name. */
+  async modifyAcl(path: string, entries: string | readonly AclEntry[], options?: VerbOptions): Promise<void> {
+    await this.#call('modifyAclEntries', { path: this.resolve(path), entries: wireAcl(entries, true) }, options)
+  }
+
+  /** Takes entries away, by scope, type and name. */
+  async removeAclEntries(path: string, entries: string | readonly AclEntry[], options?: VerbOptions): Promise<void> {
+    await this.#call('removeAclEntries', { path: this.resolve(path), entries: wireAcl(entries, false) }, options)
+  }
+
+  async removeDefaultAcl(path: string, options?: VerbOptions): Promise<void> {
+    await this.#call('removeDefaultAcl', { path: this.resolve(path) }, options)
+  }
+
+  /** Leaves the permission, with the group's own bits in place of the mask. */
+  async removeAcl(path: string, options?: VerbOptions): Promise<void> {
+    await this.#call('removeAcl', { path: this.resolve(path) }, options)
+  }
+
+  /** `name` begins with its namespace: `user.author`. Creates or replaces, or only one of both when asked to. */
+  async setXAttr(
+    path: string,
+    name: string,
+    value: Uint8Array,
+    options: { only?: 'create' | 'replace' } & VerbOptions = {},
+  ): Promise<void> {
+    const flag = options.only === 'create' ? 1 : options.only === 'replace' ? 2 : 3
+    await this.#call('setXAttr', { path: this.resolve(path), xattr: wireXAttr(name, value), flag }, options)
+  }
+
+  async removeXAttr(path: string, name: string, options?: VerbOptions): Promise<void> {
+    await this.#call('removeXAttr', { path: this.resolve(path), xattr: wireXAttr(name) }, options)
+  }
+
+  /** By name, such as COLD; undefined leaves the path to the policy of the directories above. */
+  async setStoragePolicy(path: string, policy: string | undefined, options?: VerbOptions): Promise<void> {
+    if (policy === undefined) await this.#call('unsetStoragePolicy', { path: this.resolve(path) }, options)
+    else await this.#call('setStoragePolicy', { path: this.resolve(path), policy }, options)
   }
 
   /** Cuts a file to `newLength` bytes. `true`: done; `false`: the last block is still being cut, the file opens again when that is over. */
@@ -311,11 +401,15 @@ export class FileSystem implements AsyncDisposable {
   /** Makes a file and opens it for writing. */
   async create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
     const absolute = this.resolve(path)
+    const unmasked = options.permission ?? 0o666
     const { file } = await this.#call(
       'create',
       {
         path: absolute,
-        permission: (options.permission ?? 0o666) & ~this.umask,
+        permission: unmasked & ~this.umask,
+        hasUnmasked: true,
+        unmasked,
+        storagePolicy: options.storagePolicy ?? '',
         holder: this.#lease.holder,
         overwrite: options.overwrite ?? true,
         createParent: options.createParent ?? true,

@@ -6,6 +6,8 @@
 export { FileSystem, type VerbOptions } from './filesystem.ts'
 export { AdminClient, type NodeStateAction } from './admin.ts'
 export type {
+  AclEntry,
+  AclStatus,
   BlockLocation,
   ConnectOptions,
   ContentSummary,
@@ -17,6 +19,10 @@ export type {
   FileReader,
   FileSystemStats,
   FileWriter,
+  QuotaUsage,
+  StoragePolicy,
+  StorageTypeName,
+  TypeUse,
 } from './types.ts'
 export { applyMode, formatMode } from './mode.ts'
 export { compileComponent } from './glob.ts'

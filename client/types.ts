@@ -52,6 +52,8 @@ export interface FileInfo {
   /** Entries of a directory. */
   readonly children: number
   readonly isOpen: boolean
+  /** There are entries of an ACL beside the permission, whose group bits are then its mask. */
+  readonly hasAcl: boolean
   readonly isFile: boolean
   readonly isDirectory: boolean
 }
@@ -81,6 +83,8 @@ export interface CreateOptions {
   readonly blockSize?: number | undefined
   /** Before the umask; default 0o666. */
   readonly permission?: number | undefined
+  /** Name of a storage policy; default: that of the directory. */
+  readonly storagePolicy?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -149,6 +153,53 @@ export interface ContentSummary {
   /** -1 = none. */
   readonly quota: number
   readonly spaceQuota: number
+  readonly types: readonly TypeUse[]
+}
+
+export type StorageTypeName = 'DISK' | 'SSD' | 'ARCHIVE' | 'RAM_DISK' | 'PROVIDED' | 'NVDIMM'
+
+/** Of a directory with a quota for a type of storage: the quota and what of it is used. Of a file: what it uses. */
+export interface TypeUse {
+  readonly type: StorageTypeName
+  /** Bytes of all replicas; -1 = none. */
+  readonly quota: number
+  readonly consumed: number
+}
+
+export interface QuotaUsage {
+  readonly fileAndDirectoryCount: number
+  readonly spaceConsumed: number
+  /** -1 = none. */
+  readonly quota: number
+  readonly spaceQuota: number
+  readonly types: readonly TypeUse[]
+}
+
+export interface AclEntry {
+  /** Default: 'access'. */
+  readonly scope?: 'access' | 'default'
+  readonly type: 'user' | 'group' | 'mask' | 'other'
+  /** Without one: the owner, the owning group. */
+  readonly name?: string
+  /** r=4 w=2 x=1; not looked at where entries are removed. */
+  readonly permission?: number
+}
+
+/** Entries beside those that the permission holds; none where the permission is all there is. */
+export interface AclStatus {
+  readonly owner: string
+  readonly group: string
+  readonly permission: number
+  readonly entries: readonly Required<AclEntry>[]
+}
+
+export interface StoragePolicy {
+  readonly id: number
+  readonly name: string
+  readonly types: readonly StorageTypeName[]
+  readonly creationFallbacks: readonly StorageTypeName[]
+  readonly replicationFallbacks: readonly StorageTypeName[]
+  readonly copyOnCreate: boolean
 }
 
 /** HDFS's MD5-of-MD5-of-CRC; equal for equal bytes, block size and chunk size. */

@@ -10,7 +10,7 @@ export interface VerbEntry {
   readonly replacement?: string
 }
 
-const unsupported = async (): Promise<new (shell: Shell, name: string) => Verb> => (await import('./verbs/unsupported.ts')).Unsupported
+const snapshot = async (): Promise<new (shell: Shell, name: string) => Verb> => (await import('./verbs/snapshot.ts')).Snapshot
 
 /** In the order of the usage. */
 export const verbs: Readonly<Record<string, VerbEntry>> = {
@@ -37,8 +37,8 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     usage: '[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... <dst>',
     load: async () => (await import('./verbs/cp.ts')).Cp,
   },
-  createSnapshot: { usage: '<snapshotDir> [<snapshotName>]', load: unsupported },
-  deleteSnapshot: { usage: '<snapshotDir> <snapshotName>', load: unsupported },
+  createSnapshot: { usage: '<snapshotDir> [<snapshotName>]', load: snapshot },
+  deleteSnapshot: { usage: '<snapshotDir> <snapshotName>', load: snapshot },
   df: { usage: '[-h] [<path> ...]', load: async () => (await import('./verbs/df.ts')).Df },
   du: { usage: '[-s] [-h] [-v] [-x] <path> ...', load: async () => (await import('./verbs/du.ts')).Du },
   expunge: { usage: '[-immediate] [-fs <path>]', load: async () => (await import('./verbs/expunge.ts')).Expunge },
@@ -47,8 +47,8 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     usage: '[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] <src> ... <localdst>',
     load: async () => (await import('./verbs/get.ts')).Get,
   },
-  getfacl: { usage: '[-R] <path>', load: unsupported },
-  getfattr: { usage: '[-R] {-n name | -d} [-e en] <path>', load: unsupported },
+  getfacl: { usage: '[-R] <path>', load: async () => (await import('./verbs/facl.ts')).Getfacl },
+  getfattr: { usage: '[-R] {-n name | -d} [-e en] <path>', load: async () => (await import('./verbs/fattr.ts')).Getfattr },
   getmerge: { usage: '[-nl] [-skip-empty-file] <src> <localdst>', load: async () => (await import('./verbs/getmerge.ts')).Getmerge },
   head: { usage: '<file>', load: async () => (await import('./verbs/head.ts')).Head },
   help: { usage: '[cmd ...]', load: async () => (await import('./verbs/help.ts')).Help },
@@ -61,11 +61,14 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     usage: '[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>',
     load: async () => (await import('./verbs/put.ts')).Put,
   },
-  renameSnapshot: { usage: '<snapshotDir> <oldName> <newName>', load: unsupported },
+  renameSnapshot: { usage: '<snapshotDir> <oldName> <newName>', load: snapshot },
   rm: { usage: '[-f] [-r|-R] [-skipTrash] [-safely] <src> ...', load: async () => (await import('./verbs/rm.ts')).Rm },
   rmdir: { usage: '[--ignore-fail-on-non-empty] <dir> ...', load: async () => (await import('./verbs/rmdir.ts')).Rmdir },
-  setfacl: { usage: '[-R] [{-b|-k} {-m|-x <acl_spec>} <path>]|[--set <acl_spec> <path>]', load: unsupported },
-  setfattr: { usage: '{-n name [-v value] | -x name} <path>', load: unsupported },
+  setfacl: {
+    usage: '[-R] [{-b|-k} {-m|-x <acl_spec>} <path>]|[--set <acl_spec> <path>]',
+    load: async () => (await import('./verbs/facl.ts')).Setfacl,
+  },
+  setfattr: { usage: '{-n name [-v value] | -x name} <path>', load: async () => (await import('./verbs/fattr.ts')).Setfattr },
   setrep: { usage: '[-R] [-w] <rep> <path> ...', load: async () => (await import('./verbs/setrep.ts')).Setrep },
   stat: { usage: '[format] <path> ...', load: async () => (await import('./verbs/stat.ts')).StatVerb },
   tail: { usage: '[-f] [-s <sleep interval>] <file>', load: async () => (await import('./verbs/tail.ts')).Tail },

@@ -16,6 +16,8 @@ export interface Stat {
   readonly atimeMs: number
   readonly replication: number
   readonly blockSize: number
+  /** See FileInfo; the local file system has no ACLs here. */
+  readonly hasAcl?: boolean
 }
 
 export interface WriteSource {

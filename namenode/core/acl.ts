@@ -1,5 +1,6 @@
 // ACLs: how entries are merged, completed and checked (the rules and texts of HDFS's AclTransformation), what new entries inherit,
 // and how an ACL is kept: the permission holds owner, mask and other, the extras the rest (model.ts, Extras).
+import { aclEntryText } from '../../common/acl-text.ts'
 import { QuarryError } from '../../common/errors.ts'
 import { AclEntryType, AclScope } from '../../proto/ports.ts'
 import type { AclEntry } from '../../proto/ports.ts'
@@ -25,13 +26,6 @@ function compare(a: AclEntry, b: AclEntry): number {
 }
 
 const keyOf = ({ scope, type, name }: AclEntry): string => `${scope}:${type}:${name}`
-
-/** `default:user:bob:rwx`, as Hadoop prints an entry. */
-export function aclEntryText({ scope, type, name, permission }: AclEntry): string {
-  const word = ['user', 'group', 'mask', 'other'][type]!
-  const bits = `${permission & 4 ? 'r' : '-'}${permission & 2 ? 'w' : '-'}${permission & 1 ? 'x' : '-'}`
-  return `${scope === DEFAULT ? 'default:' : ''}${word}:${name}:${bits}`
-}
 
 const ofScope = (entries: readonly AclEntry[], scope: AclScope): AclEntry[] => entries.filter((one) => one.scope === scope)
 

@@ -1,6 +1,7 @@
 // Storage policies as data: HDFS's suite (BlockStoragePolicySuite), which file or directory has which, and what a policy makes of a
 // file's replicas in terms of quotas.
 import { QuarryError } from '../../common/errors.ts'
+import { storageTypeNames } from '../../common/storage-types.ts'
 import type { StoragePolicy } from '../../proto/ports.ts'
 import { StorageType } from '../../proto/ports.ts'
 import { extrasOf, HAS_POLICY } from './extras.ts'
@@ -44,16 +45,6 @@ export function policyOfName(name: string): StoragePolicy {
 }
 
 const typeName = (type: StorageType): string => storageTypeNames[type] ?? String(type)
-
-/** Hadoop's names of the types of storage, by number. */
-export const storageTypeNames: Readonly<Record<number, string>> = {
-  [DISK]: 'DISK',
-  [SSD]: 'SSD',
-  [ARCHIVE]: 'ARCHIVE',
-  [RAM_DISK]: 'RAM_DISK',
-  [PROVIDED]: 'PROVIDED',
-  [NVDIMM]: 'NVDIMM',
-}
 
 /** As HDFS prints a policy in its errors. */
 export function policyText({ id, name, types, creationFallbacks, replicationFallbacks }: StoragePolicy): string {

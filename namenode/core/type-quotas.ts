@@ -5,12 +5,13 @@
 // namespace without such quotas pays one look at a flag; a directory that gets one is summed up once. Unlike in HDFS the sums stay
 // true when a policy changes above files that exist.
 import { QuarryError } from '../../common/errors.ts'
+import { storageTypeNames } from '../../common/storage-types.ts'
 import { StorageType } from '../../proto/ports.ts'
 import type { TypeQuota } from '../../proto/ports.ts'
 import type { Edit } from './edits.ts'
 import { extrasOf, HAS_TYPE_QUOTAS, patchExtras } from './extras.ts'
 import type { FileInode, Inode, NamespaceTx, NamespaceView } from './model.ts'
-import { ownPolicy, policyInForce, policyOfId, storageTypeNames } from './storage-policies.ts'
+import { ownPolicy, policyInForce, policyOfId } from './storage-policies.ts'
 import { binaryPrefix, fileSpace, pathOf } from './totals.ts'
 
 /** Bytes of all replicas, by type of storage. */

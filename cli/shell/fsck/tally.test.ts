@@ -43,6 +43,7 @@ const file = (path: string, replication: number, blocks: readonly FsckBlock[], g
     fileId: 1,
     children: 0,
     isOpen: growing !== undefined,
+    hasAcl: false,
     isFile: true,
     isDirectory: false,
   },

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { nameBytesMax } from '../../../common/limits.ts'
 import { utf8Length } from '../../../common/path.ts'
 import { exists, inputOutput, isDirectory, notDirectory, notFound, PathError, UsageError } from '../errors.ts'
-import { Item } from '../store.ts'
+import { Item, RemoteStore } from '../store.ts'
 import type { WriteSource } from '../store.ts'
 import { Verb } from '../verb.ts'
 
@@ -18,10 +18,13 @@ export interface Preserve {
   readonly times: boolean
   readonly ownership: boolean
   readonly permission: boolean
+  readonly acl: boolean
+  readonly xattrs: boolean
 }
 
-const preserveNothing: Preserve = { times: false, ownership: false, permission: false }
-export const preserveAll: Preserve = { times: true, ownership: true, permission: true }
+const preserveNothing: Preserve = { times: false, ownership: false, permission: false, acl: false, xattrs: false }
+/** What -p alone means. */
+export const preserveAll: Preserve = { times: true, ownership: true, permission: true, acl: false, xattrs: false }
 
 export abstract class CopyVerb extends Verb {
   protected destination: Item | undefined
@@ -198,6 +201,13 @@ export abstract class CopyVerb extends Verb {
       await target.store.setOwner(target.path, owner, group)
     }
     if (this.preserve.permission) await target.store.setPermission(target.path, stat.permission)
+    if (!(source.store instanceof RemoteStore) || !(target.store instanceof RemoteStore)) return
+    if (this.preserve.acl && stat.hasAcl === true) {
+      const { fullAcl, sdkEntries } = await import('./facl.ts')
+      await target.store.fs.setAcl(target.path, sdkEntries((await fullAcl(source)).flat()))
+    }
+    if (this.preserve.xattrs)
+      for (const [name, value] of await source.store.fs.xattrs(source.path)) await target.store.fs.setXAttr(target.path, name, value)
   }
 
   /** Owner and group by name. */

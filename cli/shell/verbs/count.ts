@@ -69,12 +69,16 @@ export class Count extends Verb {
     const { quota, spaceQuota, files, directories, length, spaceConsumed } = summary
     const names = quota > 0 ? [size(quota), size(quota - files - directories)] : ['none', 'inf']
     const space = spaceQuota >= 0 ? [size(spaceQuota), size(spaceQuota - spaceConsumed)] : ['none', 'inf']
-    // Quarry has no quotas by kind of storage.
-    if (this.#types) return this.#types.map(() => columns(['none', 'inf'], typeWidths)).join('')
+    if (this.#types) return this.#types.map((type) => columns(this.#typeCells(summary, type, size), typeWidths)).join('')
     const quotas = columns([...names, ...space], quotaWidths)
     if (this.#flags.has('u')) return quotas
     const counts = columns([size(directories), size(files), size(length)], summaryWidths)
     return this.#flags.has('q') ? quotas + counts : counts
+  }
+
+  #typeCells({ types }: ContentSummary, type: string, size: (value: number) => string): string[] {
+    const { quota = -1, consumed = 0 } = types.find((one) => one.type === type) ?? {}
+    return quota >= 0 ? [size(quota), size(quota - consumed)] : ['none', 'inf']
   }
 }
 

@@ -21,12 +21,18 @@ export class Cp extends CopyVerb {
     if (at < 0) return [...words]
     const letters = (words[at] as string).slice(2).toLowerCase()
     for (const letter of letters) {
-      if (letter === 'x') throw new ShellError('-px: extended attributes are not supported', 'UNSUPPORTED')
-      if (!'topa'.includes(letter)) throw new ShellError(`No attribute for ${letter}`)
+      if (!'topax'.includes(letter)) throw new ShellError(`No attribute for ${letter}`)
     }
-    // Without access control lists, `a` is the permission.
     this.preserve =
-      letters === '' ? preserveAll : { times: letters.includes('t'), ownership: letters.includes('o'), permission: /[pa]/.test(letters) }
+      letters === ''
+        ? preserveAll
+        : {
+            times: letters.includes('t'),
+            ownership: letters.includes('o'),
+            permission: /[pa]/.test(letters),
+            acl: letters.includes('a'),
+            xattrs: letters.includes('x'),
+          }
     return words.toSpliced(at, 1)
   }
 }

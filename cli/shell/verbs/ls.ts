@@ -49,7 +49,7 @@ export class Ls extends Verb {
     const length = this.#flags.has('h') ? humanSize(stat.length) : String(stat.length)
     const widths = this.#widths
     return this.print(
-      `${stat.isDirectory ? 'd' : '-'}${formatMode(stat.permission)} ${replication.padStart(widths.replication)} ` +
+      `${stat.isDirectory ? 'd' : '-'}${formatMode(stat.permission)}${stat.hasAcl === true ? '+' : ' '}${replication.padStart(widths.replication)} ` +
         `${stat.owner.padEnd(widths.owner)} ${stat.group.padEnd(widths.group)} ${policy}${length.padStart(widths.length)} ` +
         `${localMinute(this.#flags.has('u') ? stat.atimeMs : stat.mtimeMs)} ${this.#flags.has('q') ? printable(item.text) : item.text}`,
       recordOf(item),

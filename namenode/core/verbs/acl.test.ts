@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { AclEntryType, AclScope } from '../../../proto/ports.ts'
 import type { AclEntry } from '../../../proto/ports.ts'
-import { aclEntryText } from '../acl.ts'
+import { aclEntryText } from '../../../common/acl-text.ts'
 import { Harness } from '../testing/harness.ts'
 import type { Who } from '../testing/harness.ts'
 

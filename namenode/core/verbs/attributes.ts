@@ -1,6 +1,7 @@
 // Permission, owner, times and quotas of what exists.
 import { QuarryError } from '../../../common/errors.ts'
 import { rootInodeId } from '../../../common/limits.ts'
+import { storageTypeNames } from '../../../common/storage-types.ts'
 import type { Request } from '../../../proto/ports.ts'
 import { StorageType } from '../../../proto/ports.ts'
 import { extrasOf } from '../extras.ts'
@@ -10,7 +11,6 @@ import { emptyReply, refuseInSafeMode } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
 import { notFound, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
-import { storageTypeNames } from '../storage-policies.ts'
 import { hasTypeQuota } from '../type-quotas.ts'
 import { notADirectory } from './absent.ts'
 

@@ -1,7 +1,6 @@
 // Rights, limits and texts as a real HDFS 3.4.3 gave them for the same calls.
 import { beforeEach, describe, expect, it } from 'vitest'
-import { XAttrNamespace } from '../../../proto/ports.ts'
-import type { XAttr } from '../../../proto/ports.ts'
+import type { XAttr, XAttrNamespace } from '../../../proto/ports.ts'
 import { Harness } from '../testing/harness.ts'
 import type { Who } from '../testing/harness.ts'
 
