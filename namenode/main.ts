@@ -54,14 +54,17 @@ export interface NamenodeOptions {
    * end, so that a new one starts from there.
    */
   readonly onFailure?: (error: QuarryError) => void
+  /** Cuts a file inside a block, as a client of the namenode at `uri`, for clients that cannot; without it they are refused. */
+  readonly cutInside?: ((uri: string, path: string, newLength: number) => Promise<boolean>) | undefined
 }
 
-export async function startNamenode({ settings, env, onFailure }: NamenodeOptions): Promise<RunningNamenode> {
+export async function startNamenode(options: NamenodeOptions): Promise<RunningNamenode> {
+  const { settings } = options
   checkSettings(settings)
   if (settings['dir'] === '') throw new QuarryError('CONFIG', 'dir is not set: the namenode needs a directory for its database.')
   const closer = new Closer()
   try {
-    return await assemble(settings, env, closer, onFailure)
+    return await assemble(options, closer)
   } catch (error) {
     await closer.close()
     // What is wrong with the database may show only when its blocks are read.
@@ -69,7 +72,7 @@ export async function startNamenode({ settings, env, onFailure }: NamenodeOption
   }
 }
 
-async function assemble(settings: Settings, env: Env, closer: Closer, onFailure: NamenodeOptions['onFailure']): Promise<RunningNamenode> {
+async function assemble({ settings, env, onFailure, cutInside }: NamenodeOptions, closer: Closer): Promise<RunningNamenode> {
   const startedMs = env.clock.nowMs()
   const store = closer.use(
     new SqliteStore({
@@ -98,6 +101,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     diskFull: (cause) => upkeep.commitFailed(cause),
     calls: backupCalls(backups),
     outside,
+    cutInside: cutInside && ((path, newLength) => cutInside(uri, path, newLength)),
   })
   const { cluster, engine, front } = core
   closer.use(engine)
@@ -117,6 +121,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
   const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
+  const uri = `quarry://${host}:${port}`
   const hdfs = await openHdfs()
   const http = closer.use(
     await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
@@ -140,7 +145,7 @@ async function assemble(settings: Settings, env: Env, closer: Closer, onFailure:
     safeMode: cluster.safeMode().on,
   })
   return {
-    uri: `quarry://${host}:${port}`,
+    uri,
     grpc: `${host}:${port}`,
     http: `${host}:${http.port}`,
     hdfs,

@@ -64,6 +64,7 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
   const { startNamenode } = await import('../../namenode/main.ts')
   const namenode = await startNamenode({
     settings,
+    cutInside,
     env: systemEnv(log.child({ role: 'namenode' })),
     onFailure: (error) => {
       // It can only answer errors from here on. What it acknowledged is on disk: whoever watches this process starts it again.
@@ -76,6 +77,17 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
     ready: { kind: 'ready', role: 'namenode', pid: process.pid, grpc, http, uri, clusterId, poolId },
     drain: () => namenode.drain(),
     close: () => namenode.close(),
+  }
+}
+
+/** For clients of the namenode that cannot cut a file inside a block: this process does it as a client of its own. */
+async function cutInside(uri: string, path: string, newLength: number): Promise<boolean> {
+  const { FileSystem } = await import('../../client/index.ts')
+  const fs = await FileSystem.connect(uri)
+  try {
+    return await fs.truncate(path, newLength)
+  } finally {
+    await fs.close()
   }
 }
 
