@@ -122,6 +122,7 @@ export class FileSystem implements AsyncDisposable {
     const namenode = await connectNamenode({
       uri,
       user,
+      realUser: options.realUser,
       env,
       connectTimeoutMs: options.connectTimeoutMs,
       callTimeoutMs: options.callTimeoutMs,
@@ -401,14 +402,14 @@ export class FileSystem implements AsyncDisposable {
   /** Makes a file and opens it for writing. */
   async create(path: string, options: CreateOptions = {}): Promise<FileWriter> {
     const absolute = this.resolve(path)
-    const unmasked = options.permission ?? 0o666
+    const asked = options.permission ?? 0o666
     const { file } = await this.#call(
       'create',
       {
         path: absolute,
-        permission: unmasked & ~this.umask,
+        permission: asked & ~this.umask,
         hasUnmasked: true,
-        unmasked,
+        unmasked: options.unmasked ?? asked,
         storagePolicy: options.storagePolicy ?? '',
         holder: this.#lease.holder,
         overwrite: options.overwrite ?? true,

@@ -4,6 +4,8 @@ import type { Readable, Writable } from 'node:stream'
 export interface ConnectOptions {
   /** Who calls. Default: HADOOP_USER_NAME, else the user of the operating system. */
   readonly user?: string | undefined
+  /** Who really calls, when it does so for `user`; must be allowed to (proxy.users of the namenode). */
+  readonly realUser?: string | undefined
   /** Permission bits taken away from new files and directories; default 0o022. */
   readonly umask?: number | undefined
   /** Defaults of new files; else the server's. */
@@ -85,6 +87,8 @@ export interface CreateOptions {
   readonly permission?: number | undefined
   /** Name of a storage policy; default: that of the directory. */
   readonly storagePolicy?: string | undefined
+  /** What a default ACL of the directory is cut by instead of `permission`; default the permission before the umask. */
+  readonly unmasked?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -263,6 +263,16 @@ export const options = {
     'Clients that may be connected at a time; who comes when there are as many is refused and tries again. Each takes a file descriptor.',
   ),
   'http.port': int('all', 0, 0, 65_535, 'HTTP port (health, status, metrics); 0 = a free one. Conventional: namenode 9870, datanode 9864.'),
+  'http.advertise': text(
+    'datanode',
+    '',
+    'host:port that WebHDFS clients are sent to, where a proxy or a mapping of ports stands before the HTTP port; empty = the address and http.port.',
+  ),
+  'cors.origins': list(
+    'all',
+    [],
+    'Origins whose web pages may use WebHDFS, such as https://files.example.org; * = all. A request of any other page is refused. Programs send no origin and are always served.',
+  ),
   'hdfs.port': int('namenode', -1, -1, 65_535, 'Port for Hadoop clients (hdfs://); 0 = a free one, -1 = closed. Conventional: 8020.'),
   'transfer.port': int(
     'datanode',

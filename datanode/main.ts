@@ -15,6 +15,7 @@ import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
 import { assembleDatanode, softwareVersion } from './assembly.ts'
 import { serveHttp } from './service/http.ts'
+import type { HttpExtension } from './service/http.ts'
 import { openIpcDoor } from './service/ipc/door.ts'
 import { CheckedReplicas } from './service/local-replicas.ts'
 import { metricsText } from './service/metrics.ts'
@@ -39,6 +40,8 @@ export interface DatanodeOptions {
   readonly settings: Settings
   readonly env: Env
   readonly services?: (local: LocalReplicas) => ExtraService[]
+  /** What else the HTTP port serves. Closed with the node. */
+  readonly web?: readonly HttpExtension[]
   /** The namenode refused this node while it ran. Without it the error is thrown where nobody catches it: the process ends. */
   readonly onRefused?: (error: QuarryError) => void
   /** More disks failed than failed.volumes.tolerated allows, and the node has stopped. Without it, as onRefused. */
@@ -118,6 +121,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       ipcPort: 0,
       rack: settings['rack'],
       hostId: hostId(),
+      httpAddress: settings['http.advertise'],
     }
     const { clock, log } = env
     if (settings['transfer.port'] >= 0) {
@@ -161,7 +165,9 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
         directoryScan: upkeep.directories.last ?? null,
       }),
       metrics: () => metricsText(metrics, store),
+      extensions: options.web ?? [],
     })
+    for (const extension of options.web ?? []) closer.use(extension)
     closer.use(http)
     self = { ...self, httpPort: http.port }
     const namenode = parseNamenodeUri(settings['namenode'])

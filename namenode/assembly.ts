@@ -13,7 +13,6 @@ import type { EngineSettings } from './core/plan.ts'
 import { clientDoor } from './service/client-door.ts'
 import type { Door } from './service/client-door.ts'
 import { Front } from './service/front.ts'
-import type { CutInside } from './service/front.ts'
 import type { OperatorFiles } from './service/operator-files.ts'
 import type { Groups } from './service/groups.ts'
 import type { ServiceCalls } from './service/service-call.ts'
@@ -40,8 +39,6 @@ export interface NamenodeParts {
   readonly calls?: ServiceCalls | undefined
   /** Files and programs that operators keep; without them there are none. */
   readonly outside?: OperatorFiles
-  /** See FrontDeps. */
-  readonly cutInside?: CutInside | undefined
 }
 
 export interface NamenodeCore {
@@ -54,7 +51,7 @@ export interface NamenodeCore {
 }
 
 export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
-  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls, outside, cutInside } = parts
+  const { settings, env, store, groups, superuser, clusterId, poolId, onFailure, diskFull, calls, outside } = parts
   const engineSettings: EngineSettings = { settings, superuser, poolId }
   const records = { load: () => store.meta(nodesKey), save: (text: string) => store.setMeta(nodesKey, text) }
   const lost = new LostStamps({ load: () => store.meta(lostStampsKey), save: (text) => store.setMeta(lostStampsKey, text) })
@@ -81,7 +78,6 @@ export function assembleNamenode(parts: NamenodeParts): NamenodeCore {
     clock: env.clock,
     ...(calls && { calls }),
     ...(outside && { outside }),
-    ...(cutInside && { cutInside }),
   })
   const session = sessionDoor({
     cluster,

@@ -15,6 +15,7 @@ import { Groups } from './service/groups.ts'
 import { openHadoopDoor } from './service/hadoop/hadoop-door.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
+import type { NamenodeClient } from './service/webhdfs/operation.ts'
 import { Backups } from './store/backup.ts'
 import { inspectAside } from './store/inspector.ts'
 import { operatorFiles } from './service/operator-files.ts'
@@ -46,16 +47,21 @@ const drainPollMs = 10
  */
 const drainOpenFilesMs = 3_000
 
+/** A client of this namenode, for what it cannot do by itself. */
+export interface OwnClient extends NamenodeClient {
+  close(): Promise<void>
+}
+
 export interface NamenodeOptions {
   readonly settings: Settings
   readonly env: Env
+  /** Makes the client that works for this namenode, at its own address. Without it truncating inside a block is refused over HTTP. */
+  readonly gateway?: (uri: string, env: Env) => OwnClient
   /**
    * The engine stopped for good, after a bug or because its disk failed. All that was acknowledged is on disk; the process should
    * end, so that a new one starts from there.
    */
   readonly onFailure?: (error: QuarryError) => void
-  /** Cuts a file inside a block, as a client of the namenode at `uri`, for clients that cannot; without it they are refused. */
-  readonly cutInside?: ((uri: string, path: string, newLength: number) => Promise<boolean>) | undefined
 }
 
 export async function startNamenode(options: NamenodeOptions): Promise<RunningNamenode> {
@@ -72,7 +78,7 @@ export async function startNamenode(options: NamenodeOptions): Promise<RunningNa
   }
 }
 
-async function assemble({ settings, env, onFailure, cutInside }: NamenodeOptions, closer: Closer): Promise<RunningNamenode> {
+async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, closer: Closer): Promise<RunningNamenode> {
   const startedMs = env.clock.nowMs()
   const store = closer.use(
     new SqliteStore({
@@ -101,7 +107,6 @@ async function assemble({ settings, env, onFailure, cutInside }: NamenodeOptions
     diskFull: (cause) => upkeep.commitFailed(cause),
     calls: backupCalls(backups),
     outside,
-    cutInside: cutInside && ((path, newLength) => cutInside(uri, path, newLength)),
   })
   const { cluster, engine, front } = core
   closer.use(engine)
@@ -121,10 +126,28 @@ async function assemble({ settings, env, onFailure, cutInside }: NamenodeOptions
   const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
-  const uri = `quarry://${host}:${port}`
   const hdfs = await openHdfs()
+  const client = gateway?.(`quarry://${ownHost(settings)}:${port}`, env)
+  if (client) closer.use(client)
   const http = closer.use(
-    await openHttpDoor({ front, cluster, metrics, startedMs }, { host: settings['bind'], port: settings['http.port'] }),
+    await openHttpDoor(
+      {
+        front,
+        cluster,
+        metrics,
+        startedMs,
+        webhdfs: {
+          front,
+          cluster,
+          rpcAddress: hdfs?.slice('hdfs://'.length) ?? `${host}:${port}`,
+          defaults: { replication: settings['replication'], blockSize: settings['block.size'] },
+          client,
+        },
+        origins: settings['cors.origins'],
+        connectionsMax: settings['connections.max'],
+      },
+      { host: settings['bind'], port: settings['http.port'] },
+    ),
   )
 
   async function openHdfs(): Promise<string | undefined> {
@@ -145,7 +168,7 @@ async function assemble({ settings, env, onFailure, cutInside }: NamenodeOptions
     safeMode: cluster.safeMode().on,
   })
   return {
-    uri,
+    uri: `quarry://${host}:${port}`,
     grpc: `${host}:${port}`,
     http: `${host}:${http.port}`,
     hdfs,
@@ -182,6 +205,14 @@ function identity(store: NamespaceStore, env: Env): { clusterId: string; poolId:
 function firstAddress(): string {
   const addresses = Object.values(os.networkInterfaces()).flatMap((list) => list ?? [])
   return addresses.find((address) => address.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
+}
+
+/** Where the namenode reaches itself. */
+function ownHost(settings: Settings): string {
+  const { bind } = settings
+  if (bind === '0.0.0.0') return '127.0.0.1'
+  if (bind === '::') return '[::1]'
+  return bind.includes(':') ? `[${bind}]` : bind
 }
 
 function advertisedHost(settings: Settings): string {

@@ -83,6 +83,7 @@ test('the wire changes only together with its number', () => {
   const hashes: Record<number, string> = {
     1: '24e1e8e61479e817b13b23a565e679904d13535eef9b1283afe077d83366d2bf',
     2: 'b262a57068942cf2e1efdeb1d10d3c1e62e8409f58fd23f61a062edc5539da08',
+    3: '173aec468607c3804bfd97a999746e73bad5fe894c7a6787e1403bb463e276ae',
   }
   const schema = createHash('sha256').update(read('proto/gen/schema.json')).digest('hex')
   expect(schema).toBe(hashes[protocolVersion])

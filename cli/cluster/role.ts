@@ -61,11 +61,11 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
 }
 
 async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
-  const { startNamenode } = await import('../../namenode/main.ts')
+  const [{ startNamenode }, { namenodeGateway }] = await Promise.all([import('../../namenode/main.ts'), import('../../gateway/index.ts')])
   const namenode = await startNamenode({
     settings,
-    cutInside,
     env: systemEnv(log.child({ role: 'namenode' })),
+    gateway: namenodeGateway,
     onFailure: (error) => {
       // It can only answer errors from here on. What it acknowledged is on disk: whoever watches this process starts it again.
       log.error('namenode.failed', { error })
@@ -80,21 +80,11 @@ async function startNamenodeRole(settings: Settings, log: Logger): Promise<Runni
   }
 }
 
-/** For clients of the namenode that cannot cut a file inside a block: this process does it as a client of its own. */
-async function cutInside(uri: string, path: string, newLength: number): Promise<boolean> {
-  const { FileSystem } = await import('../../client/index.ts')
-  const fs = await FileSystem.connect(uri)
-  try {
-    return await fs.truncate(path, newLength)
-  } finally {
-    await fs.close()
-  }
-}
-
 async function startDatanodeRole(settings: Settings, log: Logger, go: Promise<void>): Promise<Running> {
   const env = systemEnv(log)
-  const [{ startDatanode }, compute] = await Promise.all([
+  const [{ startDatanode }, { datanodeGateway }, compute] = await Promise.all([
     import('../../datanode/main.ts'),
+    import('../../gateway/index.ts'),
     settings['compute'] ? import('../../compute/index.ts') : undefined,
   ])
   // The code is loaded while the namenode starts; asking before it answers would only wait for the next attempt.
@@ -102,6 +92,7 @@ async function startDatanodeRole(settings: Settings, log: Logger, go: Promise<vo
   const datanode = await startDatanode({
     settings,
     env,
+    web: [datanodeGateway(settings, env)],
     ...(compute && { services: compute.computeServices(settings, env) }),
     onRefused: (error) => refused(error, log),
   })

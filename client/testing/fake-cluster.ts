@@ -80,6 +80,7 @@ export class FakeDatanode {
       ipcPort: 0,
       rack: '/default-rack',
       hostId: '',
+      httpAddress: '',
     }
   }
 }

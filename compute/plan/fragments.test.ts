@@ -13,6 +13,7 @@ const node = (uuid: string): DatanodeId => ({
   ipcPort: 0,
   rack: '/default-rack',
   hostId: '',
+  httpAddress: '',
 })
 const [a, b, c] = [node('a'), node('b'), node('c')]
 

@@ -134,6 +134,7 @@ export class BlockFiles {
       ipcPort: 0,
       rack: '/default-rack',
       hostId: 'here',
+      httpAddress: '',
     }
     const dir = path.join(this.dir, id.uuid)
     const scratchDir = path.join(dir, 'scratch')

@@ -1,7 +1,9 @@
-// The small HTTP door of a datanode: for operators and probes, nothing of the data.
+// The HTTP door of a datanode: pages for operators and probes, and what is mounted beside them, such as WebHDFS.
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { QuarryError } from '../../common/errors.ts'
+import { leaveBody } from '../../proto/webhdfs/answer.ts'
+import { httpLimits } from '../../proto/webhdfs/http-limits.ts'
 
 export interface HttpPages {
   /** Whether the node does its work, and why not. */
@@ -9,6 +11,14 @@ export interface HttpPages {
   status(): object
   /** Prometheus text format. */
   metrics(): string
+  readonly extensions: readonly HttpExtension[]
+}
+
+/** Another part of the program that answers requests at this port. */
+export interface HttpExtension {
+  /** False when the request is not for it. It is also asked by clients that wait for a word before they send a body. */
+  handle(request: http.IncomingMessage, response: http.ServerResponse): boolean
+  close(): Promise<void>
 }
 
 export interface HttpServer {
@@ -16,11 +26,13 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
-/** A request that sends nothing for this long is ended. */
-const requestMs = 10_000
+/** Connections at a time: each that carries a file holds some packets. */
+const connectionsMax = 4096
 
 export async function serveHttp(host: string, port: number, pages: HttpPages): Promise<HttpServer> {
-  const server = http.createServer({ requestTimeout: requestMs, headersTimeout: requestMs }, (request, response) => {
+  const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
+    if (pages.extensions.some((extension) => extension.handle(request, response))) return
+    leaveBody(request, response)
     const path = (request.url ?? '/').split('?', 1)[0]
     if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end()
     switch (path) {
@@ -36,7 +48,11 @@ export async function serveHttp(host: string, port: number, pages: HttpPages): P
       default:
         return void response.writeHead(404, { 'content-type': 'text/plain' }).end('not found: try /health, /status or /metrics\n')
     }
-  })
+  }
+  // A file may take any time to arrive: whoever reads a body bounds it.
+  const server = http.createServer({ ...httpLimits, requestTimeout: 0 }, listener)
+  server.on('checkContinue', listener)
+  server.maxConnections = connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(

@@ -2,7 +2,7 @@
 // go to the engine; those about the cluster are answered here.
 import type { Clock } from '../../common/env.ts'
 import { QuarryError, toQuarryError } from '../../common/errors.ts'
-import type { CallContext, Command, FsStatsReply, Method, Request } from '../../proto/ports.ts'
+import type { CallContext, Command, FsStatsReply, Method } from '../../proto/ports.ts'
 import { mutations } from '../../proto/ports.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Done, Engine } from '../core/engine.ts'
@@ -44,17 +44,9 @@ export interface FrontDeps {
   readonly clock: Clock
   /** Files and programs that operators keep. */
   readonly outside?: OperatorFiles
-  /** Cuts a file inside a block, which takes reading and writing: for clients that cannot do it themselves. */
-  readonly cutInside?: CutInside
   /** Calls that are neither the namespace's nor about the cluster, such as backups. */
   readonly calls?: ServiceCalls
 }
-
-/** Resolves when the file has its new length. */
-export type CutInside = (path: string, newLength: number) => Promise<boolean>
-
-/** Files that are cut inside a block at the same time on behalf of clients; each copies up to a block. */
-const cutsMax = 4
 
 /** Calls by which a writer ends what it has begun; a drain still takes them. */
 const finishing: ReadonlySet<Method> = new Set<Method>([
@@ -77,9 +69,7 @@ export class Front {
   readonly #view: NamespaceView
   readonly #settings: EngineSettings
   readonly #calls: ServiceCalls
-  readonly #cutInside: CutInside | undefined
   readonly #proxies: ProxyUsers
-  #cuts = 0
   #draining = false
 
   constructor(deps: FrontDeps) {
@@ -96,7 +86,6 @@ export class Front {
       view: deps.view,
       run: (context, command, done) => this.#carryOut(context, command, done),
     })
-    this.#cutInside = deps.cutInside
     this.#calls = { ...clusterCalls(deps), ...deps.calls }
   }
 
@@ -121,27 +110,6 @@ export class Front {
     }
     if (patron === undefined) this.#carryOut(context, command, finish)
     else this.admission.submit(patron, context, command, finish)
-  }
-
-  /**
-   * Truncates for a client that knows nothing of tails (docs/decisions/0008): where the cut is inside a block, the copy that it takes
-   * is made here. The caller's right to write the file is checked before.
-   */
-  truncate(context: CallContext, request: Request<'truncate'>, done: Done, patron?: Patron): void {
-    const cutInside = this.#cutInside
-    const answer: Done = (error, reply) => {
-      if (cutInside === undefined || error?.code !== 'UNSUPPORTED' || error.details['blockId'] === undefined) return done(error, reply)
-      if (this.#cuts >= cutsMax)
-        return done(new QuarryError('RETRY_LATER', `The namenode has ${cutsMax} files to cut inside a block already. Try again.`), {})
-      this.#cuts++
-      void cutInside(request.path, request.newLength)
-        .then(
-          (value) => done(undefined, { value }),
-          (thrown: unknown) => done(toQuarryError(thrown), {}),
-        )
-        .finally(() => this.#cuts--)
-    }
-    this.call(context, { method: 'truncate', request }, answer, patron)
   }
 
   #carryOut(context: CallContext, command: Command, done: Done): void {

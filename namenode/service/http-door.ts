@@ -1,4 +1,4 @@
-// HTTP for people and monitors: /health, /status, /metrics. Reads only.
+// HTTP: WebHDFS for clients; /health, /status, /metrics and what else is mounted for people and monitors.
 import http from 'node:http'
 import { QuarryError } from '../../common/errors.ts'
 import { DatanodeFilter } from '../../proto/ports.ts'
@@ -6,16 +6,25 @@ import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Front } from './front.ts'
 import { dearestShown } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
+import { leaveBody } from '../../proto/webhdfs/answer.ts'
+import { httpLimits } from '../../proto/webhdfs/http-limits.ts'
+import { Origins } from '../../proto/webhdfs/origins.ts'
+import { WebHdfsDoor } from './webhdfs/door.ts'
+import type { WebHdfsDeps } from './webhdfs/operation.ts'
 
-/** A request that is not complete after this long is dropped, in ms. */
-const requestTimeoutMs = 10_000
-const connectionsMax = 256
+/** A request that is not complete after this long is dropped, in ms: clients send no bytes of files here. */
+const requestTimeoutMs = 30_000
 
 export interface HttpDoorDeps {
   readonly front: Front
   readonly cluster: BlockManager
   readonly metrics: Metrics
   readonly startedMs: number
+  readonly webhdfs: WebHdfsDeps
+  /** Pages of these origins are served. */
+  readonly origins: readonly string[]
+  /** Connections at a time; who comes then is let go at once. */
+  readonly connectionsMax: number
 }
 
 export interface HttpDoor {
@@ -30,9 +39,10 @@ interface Answer {
 }
 
 export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: string; readonly port: number }): Promise<HttpDoor> {
-  const server = http.createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs }, (request, response) => {
-    // Bodies mean nothing here.
-    request.resume()
+  const webhdfs = new WebHdfsDoor(deps.webhdfs, new Origins(deps.origins))
+  const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    if (webhdfs.handle(request, response)) return
+    leaveBody(request, response)
     const { status, type, body } = answer(deps, request)
     response.writeHead(status, {
       'content-type': type,
@@ -41,8 +51,11 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
       'x-content-type-options': 'nosniff',
     })
     response.end(request.method === 'HEAD' ? undefined : body)
-  })
-  server.maxConnections = connectionsMax
+  }
+  const server = http.createServer({ ...httpLimits, requestTimeout: requestTimeoutMs }, listener)
+  // Nothing here reads a body: a client that asks before it sends one is answered at once.
+  server.on('checkContinue', listener)
+  server.maxConnections = deps.connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(

@@ -22,6 +22,7 @@ const datanode = (ip: string) => ({
   ipcPort: 0,
   rack: '/own',
   hostId: '',
+  httpAddress: '',
 })
 
 function script(text: string): string {

@@ -127,6 +127,7 @@ DatanodeId.prototype.httpPort = 0
 DatanodeId.prototype.ipcPort = 0
 DatanodeId.prototype.rack = ''
 DatanodeId.prototype.hostId = ''
+DatanodeId.prototype.httpAddress = ''
 function encodeDatanodeId(m, w, depth = 0) {
   if (depth > util.recursionLimit) throw Error(tooDeep)
   if (m.uuid != null && own.call(m, 'uuid')) w.uint32(10).string(m.uuid)
@@ -138,6 +139,7 @@ function encodeDatanodeId(m, w, depth = 0) {
   if (m.ipcPort != null && own.call(m, 'ipcPort')) w.uint32(56).uint32(m.ipcPort)
   if (m.rack != null && own.call(m, 'rack')) w.uint32(66).string(m.rack)
   if (m.hostId != null && own.call(m, 'hostId')) w.uint32(74).string(m.hostId)
+  if (m.httpAddress != null && own.call(m, 'httpAddress')) w.uint32(82).string(m.httpAddress)
   return w
 }
 function decodeDatanodeId(r, length, depth = 0) {
@@ -159,6 +161,7 @@ function decodeDatanodeId(r, length, depth = 0) {
       case 7: m.ipcPort = r.uint32(); break
       case 8: m.rack = r.string(); break
       case 9: m.hostId = r.string(); break
+      case 10: m.httpAddress = r.string(); break
       default: r.skipType(t & 7, depth)
     }
   }

@@ -53,6 +53,8 @@ export interface DatanodeId {
   rack: string
   /** equal for processes that share a file system; lets a local client read block files directly */
   hostId: string
+  /** host:port that WebHDFS clients are sent to; empty = ip and http_port */
+  httpAddress: string
 }
 
 /** One replica's place: a storage directory of a datanode. */

@@ -16,6 +16,7 @@ import type { Logger } from '../../common/env.ts'
 import type { Settings } from '../../common/options.ts'
 import { systemEnv } from '../../common/system-env.ts'
 import { startDatanode, type RunningDatanode } from '../../datanode/main.ts'
+import { datanodeGateway, namenodeGateway } from '../../gateway/index.ts'
 import { startNamenode, type RunningNamenode } from '../../namenode/main.ts'
 import { DatanodeFilter } from '../../proto/ports.ts'
 import { waitFor } from './wait-for.ts'
@@ -146,9 +147,11 @@ export class MiniCluster implements AsyncDisposable {
       ...this.#options.datanodeSettings?.(index),
       ...own,
     })
+    const env = this.#env(`datanode-${index}`)
     const node = await startDatanode({
       settings,
-      env: this.#env(`datanode-${index}`),
+      env,
+      web: [datanodeGateway(settings, env)],
       ...(this.#options.services && { services: this.#options.services }),
     })
     this.#datanodes[index] = node
@@ -177,7 +180,7 @@ export class MiniCluster implements AsyncDisposable {
     const dir = path.join(this.dir, 'namenode')
     mkdirSync(dir, { recursive: true })
     const settings = this.#settings({ dir, port: this.#namenodePort, ...own })
-    this.#namenode = await startNamenode({ settings, env: this.#env('namenode') })
+    this.#namenode = await startNamenode({ settings, env: this.#env('namenode'), gateway: namenodeGateway })
     this.#namenodePort = parseNamenodeUri(this.#namenode.uri).port
     return this.#namenode
   }

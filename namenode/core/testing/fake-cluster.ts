@@ -15,6 +15,7 @@ export function fakeLocation(index: number): ReplicaLocation {
       ipcPort: 0,
       rack: '/default-rack',
       hostId: 'host',
+      httpAddress: '',
     },
     storageUuid: `ds-${index}`,
     storageType: StorageType.STORAGE_DISK,

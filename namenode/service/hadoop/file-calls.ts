@@ -106,17 +106,13 @@ export const fileCalls: HadoopMethods = {
   ),
   delete: viaCore('HdfsDeleteRequest', 'BoolResult', 'delete', ({ src, recursive }) => ({ path: src, recursive }), boolReply),
   concat: viaCore('HdfsConcatRequest', 'Nothing', 'concat', ({ target, sources }) => ({ target, sources }), noReply),
-  truncate: rpcMethod('HdfsTruncateRequest', 'BoolResult', (call: HadoopCall, { src, newLength, clientName }) => {
-    const { session } = call
-    const request = { path: src, newLength, holder: clientName, tailPath: '', tailOfBlock: 0 }
-    session.front.truncate(
-      session.context(call),
-      request,
-      (error, reply) => (error === undefined ? call.reply(boolReply(reply as { value: boolean })) : call.fail(error)),
-      session.patron,
-    )
-    return later
-  }),
+  truncate: viaCore(
+    'HdfsTruncateRequest',
+    'BoolResult',
+    'truncate',
+    ({ src, newLength, clientName }) => ({ path: src, newLength, holder: clientName, tailPath: '', tailOfBlock: 0 }),
+    boolReply,
+  ),
   setReplication: viaCore(
     'HdfsSetReplicationRequest',
     'BoolResult',

@@ -79,6 +79,7 @@ export class FakeNode implements NodeLink {
         ipcPort: 0,
         rack: this.#options.rack ?? '/default-rack',
         hostId: `h${index}`,
+        httpAddress: '',
       },
       storages: Array.from({ length: this.#options.storages ?? 1 }, (_, i) => ({
         storageUuid: this.storage(i),

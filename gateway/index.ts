@@ -1,0 +1,3 @@
+// What the roles mount: hand `datanodeGateway` to startDatanode and `namenodeGateway` to startNamenode.
+export { datanodeGateway } from './datanode.ts'
+export { namenodeGateway } from './namenode.ts'
