@@ -7,9 +7,11 @@ import { identityOf, isAlive } from '../../cli/cluster/process-identity.ts'
 import { FileSystem } from '../../client/index.ts'
 import { must } from '../../common/assert.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
+import { encodeOp, opCodes } from '../../datanode/service/transfer/ops.ts'
 import { Sandbox } from '../support/processes.ts'
 import type { Finding } from './fuzz.ts'
 import { mutated } from './mutate.ts'
+import { transferOps, transferPackets } from './targets/transfer.ts'
 
 export interface PortsResult {
   readonly inputs: number
@@ -63,7 +65,11 @@ export async function fuzzPorts(limits: { readonly seed: number; readonly second
   const roles = [cluster.namenode, ...must(cluster.datanodes)]
   const identities = roles.map((role) => must(identityOf(role.pid)))
   const doors = roles.flatMap((role) => [portOf(role.grpc), portOf(role.http)])
-  const samples = await recorded(cluster.uri, portOf(must(cluster.datanodes[0]).grpc))
+  const samples = [...(await recorded(cluster.uri, portOf(must(cluster.datanodes[0]).grpc))), ...hadoopSamples()]
+  for (const node of must(cluster.datanodes)) {
+    const status = (await (await fetch(`http://${node.http}/status`)).json()) as { transferPort: number; ipcPort: number }
+    doors.push(status.transferPort, status.ipcPort)
+  }
   await using fs = await FileSystem.connect(cluster.uri, { localReads: false })
   await fs.writeFile('/others', Buffer.alloc(100_000, 7))
   const findings: Finding[] = []
@@ -159,6 +165,13 @@ async function recorded(uri: string, datanodePort: number): Promise<Buffer[]> {
     session.destroy()
   }
   return recordings.map((pieces) => Buffer.concat(pieces).subarray(0, recordedBytesMax)).filter((bytes) => bytes.length > 0)
+}
+
+/** What Hadoop clients send to a datanode: operations, and a block that is written. */
+function hadoopSamples(): Buffer[] {
+  const codes = [opCodes.write, opCodes.read, opCodes.transfer, opCodes.checksum, opCodes.custom]
+  const ops = codes.map((code, index) => encodeOp(code, must(transferOps[index])[1]))
+  return [...ops, Buffer.concat([must(ops[0]), ...transferPackets])]
 }
 
 /** Hands connections on to a port and keeps what the client sent. */
