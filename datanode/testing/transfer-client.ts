@@ -22,6 +22,8 @@ export interface TestBlock {
   readonly blockId: number
   readonly genstamp: number
   readonly length?: number
+  /** Default: that of FakeNamenode. */
+  readonly pool?: string
 }
 
 export const poolId = 'BP-test-127.0.0.1-1'
@@ -42,8 +44,8 @@ export function infoOf(node: TransferNode): HadoopInit<DatanodeInfo> {
   }
 }
 
-export function extended({ blockId, genstamp, length = 0 }: TestBlock) {
-  return { poolId, blockId, generationStamp: genstamp, numBytes: length }
+export function extended({ blockId, genstamp, length = 0, pool = poolId }: TestBlock) {
+  return { poolId: pool, blockId, generationStamp: genstamp, numBytes: length }
 }
 
 /** Checksums of data that begins at `offset`, cut at the chunks of the block. */
