@@ -132,7 +132,7 @@ describe('a server of Hadoop RPC', () => {
       expect(await one.call('echo', echo, block(5))).toEqual(block(5))
       const { header, rest } = one.replies[0]!
       expect(header).toMatchObject({ callId: 0, status: 0, serverIpcVersion: 9, retryCount: 0 })
-      expect(Buffer.from(header.clientId!).toString()).toBe('0123456789abcdef')
+      expect(Buffer.from(header.clientId!)).toEqual(one.clientId)
       expect(rest).toBe(0)
     })
 
@@ -167,7 +167,7 @@ describe('a server of Hadoop RPC', () => {
       const service = await serve()
       const one = await client('anna', 'proxy')
       await one.call('echo', echo, block(5), {
-        header: requestHeader(300_000, { retryCount: 2, callerContext: { context: 'job 7' } }),
+        header: requestHeader(300_000, { retryCount: 2, callerContext: { context: 'job 7' }, clientId: Buffer.from('0123456789abcdef') }),
       })
       expect(service.callers).toEqual([{ user: 'anna', realUser: 'proxy', remoteAddress: '127.0.0.1' }])
       expect(service.seen).toMatchObject({ callId: 300_000, retryCount: 2, callerContext: 'job 7', method: 'echo' })

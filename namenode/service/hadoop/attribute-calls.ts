@@ -6,8 +6,8 @@ import { StorageType } from '../../../proto/ports.ts'
 import { noReply, viaCore } from './session.ts'
 import type { HadoopMethod, HadoopMethods } from './session.ts'
 
-/** Of a quota: 2^63-1 travels as a double. */
-const leaveQuota = 2 ** 63
+/** 2^63-1 as a quota means "leave"; as a double it is one of the two next to it. */
+const leaveQuota = 2 ** 63 - 1024
 const KEEP = -2
 const REMOVE = -1
 /** Nothing that the core takes: it refuses the call. */

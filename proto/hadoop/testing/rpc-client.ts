@@ -1,4 +1,5 @@
 // A small client of Hadoop's RPC for tests: it can also send what no client should.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import protobuf from 'protobufjs/minimal.js'
@@ -35,7 +36,8 @@ export interface RpcReply {
 }
 
 export const clientProtocol = 'org.apache.hadoop.hdfs.protocol.ClientProtocol'
-const clientId = Buffer.from('0123456789abcdef')
+/** Of frames that are made without a connection. */
+const anyClientId = Buffer.from('0123456789abcdef')
 
 export const preamble = (version = 9, auth = 0): Buffer => Buffer.from([...Buffer.from('hrpc'), version, 0, auth])
 
@@ -53,7 +55,7 @@ export const requestHeader = (callId: number, more: HadoopInit<RpcRequestHeader>
   rpcKind: 2,
   rpcOp: 0,
   callId,
-  clientId,
+  clientId: anyClientId,
   retryCount: 0,
   ...more,
 })
@@ -88,6 +90,8 @@ export class RpcTestClient {
   readonly socket: net.Socket
   /** All replies, in the order in which they came. */
   readonly replies: RpcReply[] = []
+  /** With the ids of calls the key of the server's retry cache. */
+  readonly clientId = randomBytes(16)
   readonly #queue = new ByteQueue()
   readonly #waiting = new Map<number, (reply: RpcReply) => void>()
   readonly #lost: Promise<never>
@@ -132,7 +136,7 @@ export class RpcTestClient {
   ): Promise<MessageTypes[R]> {
     const callId = options.header?.callId ?? this.#nextId++
     const answered = this.reply(callId)
-    this.send(callFrame(callId, method, types[0], request, options))
+    this.send(callFrame(callId, method, types[0], request, { ...options, header: { clientId: this.clientId, ...options.header } }))
     const { header, message } = await answered
     if (header.status !== 0) throw new RemoteError(header)
     return decodeHadoop(types[1], message!)
