@@ -95,12 +95,13 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
   const host = advertisedHost(settings)
   const { clusterId, poolId } = identity(store, env)
   const outside = operatorFiles(settings, env.log)
+  const superuser = os.userInfo().username
   const core = assembleNamenode({
     settings,
     env,
     store,
     groups: new Groups(env.clock),
-    superuser: os.userInfo().username,
+    superuser,
     clusterId,
     poolId,
     onFailure,
@@ -126,9 +127,9 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
   const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
-  const hdfs = await openHdfs()
   const client = gateway?.(`quarry://${ownHost(settings)}:${port}`, env)
   if (client) closer.use(client)
+  const hdfs = await openHdfs()
   const http = closer.use(
     await openHttpDoor(
       {
@@ -152,7 +153,15 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
 
   async function openHdfs(): Promise<string | undefined> {
     if (settings['hdfs.port'] === -1) return undefined
-    const parts = { front, cluster, clock: env.clock, log: env.log, connectionsMax: settings['connections.max'] }
+    const parts = {
+      front,
+      cluster,
+      clock: env.clock,
+      log: env.log,
+      connectionsMax: settings['connections.max'],
+      // As in HDFS who may write a file may cut it, even in a directory that is not his: so the superuser makes the copy.
+      cut: client && ((path: string, newLength: number) => client.truncate({ user: superuser, realUser: '' }, path, newLength)),
+    }
     const door = closer.use(await openHadoopDoor(parts, { host: settings['bind'], port: settings['hdfs.port'] }))
     return `hdfs://${host}:${door.port}`
   }

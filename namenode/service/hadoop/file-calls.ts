@@ -106,13 +106,7 @@ export const fileCalls: HadoopMethods = {
   ),
   delete: viaCore('HdfsDeleteRequest', 'BoolResult', 'delete', ({ src, recursive }) => ({ path: src, recursive }), boolReply),
   concat: viaCore('HdfsConcatRequest', 'Nothing', 'concat', ({ target, sources }) => ({ target, sources }), noReply),
-  truncate: viaCore(
-    'HdfsTruncateRequest',
-    'BoolResult',
-    'truncate',
-    ({ src, newLength, clientName }) => ({ path: src, newLength, holder: clientName, tailPath: '', tailOfBlock: 0 }),
-    boolReply,
-  ),
+  truncate: rpcMethod('HdfsTruncateRequest', 'BoolResult', truncate),
   setReplication: viaCore(
     'HdfsSetReplicationRequest',
     'BoolResult',
@@ -191,6 +185,22 @@ function create(call: HadoopCall, request: MessageTypes['HdfsCreateRequest']): t
     if (error !== undefined) return call.fail(error)
     if ((reply as { file: object | null }).file !== null) return make()
     call.fail(new QuarryError('NOT_FOUND', `Can't overwrite non-existent ${request.src}`))
+  })
+  return later
+}
+
+/** Hadoop's clients do not know that the kept part of a cut block has to be copied (decision 8). */
+function truncate(call: HadoopCall, { src, newLength, clientName }: MessageTypes['HdfsTruncateRequest']): typeof later {
+  const { session } = call
+  const command: Request<'truncate'> = { path: src, newLength, holder: clientName, tailPath: '', tailOfBlock: 0 }
+  session.submit(call, 'truncate', command, (error, reply) => {
+    if (error === undefined) call.reply(boolReply(reply as { value: boolean }))
+    else if (error.code !== 'UNSUPPORTED' || session.cut === undefined) call.fail(error)
+    else
+      session.cut(src, newLength).then(
+        (value) => call.reply(boolReply({ value })),
+        (failure: unknown) => call.fail(failure),
+      )
   })
   return later
 }

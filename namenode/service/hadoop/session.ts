@@ -21,6 +21,8 @@ export interface DoorParts {
   readonly front: Front
   readonly cluster: BlockManager
   readonly clock: Clock
+  /** Cuts a file inside a block, which takes moving bytes; the caller's right to it is checked. Without it such a cut is refused. */
+  readonly cut?: ((path: string, newLength: number) => Promise<boolean>) | undefined
 }
 
 export class HadoopSession {
@@ -28,11 +30,13 @@ export class HadoopSession {
   readonly front: Front
   readonly patron: Patron
   readonly caller: RpcCaller
+  readonly cut: DoorParts['cut']
   readonly #clock: Clock
 
   constructor(parts: DoorParts, caller: RpcCaller, onRoom: () => void) {
     this.front = parts.front
     this.cluster = parts.cluster
+    this.cut = parts.cut
     this.#clock = parts.clock
     this.caller = caller
     this.patron = this.front.admission.open(caller.user, onRoom)

@@ -14,6 +14,7 @@ const node = (uuid: string, transferPort: number): DatanodeId => ({
   ipcPort: 9867,
   rack: '/r1',
   hostId: '',
+  httpAddress: '',
 })
 const place = (uuid: string, transferPort = 9866, storageType: StorageType = StorageType.STORAGE_SSD): ReplicaLocation => ({
   datanode: node(uuid, transferPort),
