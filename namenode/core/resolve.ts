@@ -17,7 +17,11 @@ export interface Resolved {
   readonly last: Inode | undefined
 }
 
-export function resolve(view: NamespaceView, path: string): Resolved {
+/** Below it, files are named by the ids of their inodes, as in HDFS: a handle that keeps its meaning when files are renamed. */
+const byIdPrefix = '/.reserved/.inodes/'
+
+export function resolve(view: NamespaceView, asked: string): Resolved {
+  const path = asked.startsWith(byIdPrefix) ? pathOfId(view, asked) : asked
   const names = splitPath(path)
   let at = view.inode(rootInodeId)
   assert(at !== undefined, 'the namespace has no root')
@@ -31,6 +35,20 @@ export function resolve(view: NamespaceView, path: string): Resolved {
   }
   const clean = path.length > 1 && path.charCodeAt(path.length - 1) === 0x2f ? path.slice(0, -1) : path
   return { view, path: clean, names, nodes, last: nodes.length === names.length + 1 ? at : undefined }
+}
+
+/** What /.reserved/.inodes/ID/rest stands for now. */
+function pathOfId(view: NamespaceView, asked: string): string {
+  const [id = '', ...rest] = splitPath(asked).slice(2)
+  const names: string[] = []
+  let at = /^[1-9][0-9]{0,15}$/.test(id) ? view.inode(Number(id)) : undefined
+  // Of a tree that is being deleted bit by bit the way up does not lead to the root any more.
+  while (at !== undefined && at.id !== rootInodeId) {
+    names.unshift(at.name)
+    at = view.inode(at.parentId)
+  }
+  if (at === undefined) throw new QuarryError('NOT_FOUND', `File for given inode path does not exist: ${asked}`, { path: asked })
+  return joinPath([...names, ...rest])
 }
 
 /** The path of the record at `index` of `nodes`. */

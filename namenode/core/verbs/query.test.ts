@@ -115,3 +115,16 @@ describe('small questions', () => {
     expect((await quarry.fails('getContentSummary', { path: '/no' })).message).toBe('File does not exist: /no')
   })
 })
+
+describe('a file named by the id of its inode', () => {
+  it('is found where it is now, until it is deleted', async () => {
+    const quarry = new Harness()
+    const { fileId } = await quarry.write('/d/f', [5])
+    const path = `/.reserved/.inodes/${fileId}`
+    await quarry.call('rename', { source: '/d/f', target: '/g' })
+    expect((await quarry.call('getFileInfo', { path })).file).toMatchObject({ length: 5, fileId })
+    await quarry.call('delete', { path: '/g' })
+    expect((await quarry.fails('getFileInfo', { path })).message).toBe(`File for given inode path does not exist: ${path}`)
+    expect((await quarry.fails('getFileInfo', { path: '/.reserved/.inodes/x' })).code).toBe('NOT_FOUND')
+  })
+})

@@ -59,6 +59,14 @@ describe('concat', () => {
     expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ length: 1060, spaceConsumed: 3180, files: 1 })
   })
 
+  it('fills an empty file', async () => {
+    const quarry = new Harness()
+    await quarry.write('/d/t')
+    await quarry.write('/d/a', [10, 20])
+    await quarry.call('concat', { target: '/d/t', sources: ['/d/a'] })
+    expect(await quarry.call('getContentSummary', { path: '/' })).toMatchObject({ length: 30, files: 1 })
+  })
+
   it('refuses what HDFS refuses', async () => {
     const quarry = new Harness()
     await quarry.write('/d/t', [10])
@@ -72,7 +80,6 @@ describe('concat', () => {
     expect(await fails('/d/t', '/d/t')).toContain('is the same with the target file')
     expect(await fails('/d/t', '/d/a', '/d/a')).toBe('concat: at least two of the source files are the same')
     expect(await fails('/d/t', '/d/empty')).toBe('concat: source file /d/empty is invalid or empty or underConstruction')
-    expect(await fails('/d/empty', '/d/a')).toBe('concat: target file /d/empty is empty')
     expect(await fails('/d/t', '/d/big')).toContain('greater than the target file')
     expect(await fails('/d/t', '/d/no')).toBe('File does not exist: /d/no')
   })

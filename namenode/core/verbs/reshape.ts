@@ -84,7 +84,6 @@ export function concat(context: PlanContext, request: Request<'concat'>): Planne
   if (target.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
   if (target.holder !== '')
     throw new QuarryError('INVALID_ARGUMENT', `concat: target file ${at.path} is under construction`, { path: at.path })
-  if (target.length === 0) throw new QuarryError('INVALID_ARGUMENT', `concat: target file ${at.path} is empty`, { path: at.path })
   const parent = parentDirectory(at)!
   const sources = request.sources.map((path) => donor(context, path, parent))
   const seen = new Set<number>([target.id])
