@@ -22,6 +22,9 @@ export interface Random {
 
 export type LogFields = Readonly<Record<string, unknown>>
 
+/** Of what is logged at all: the named one and what is more severe. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+
 /** Events with fields: `log.info('block.replicated', { blockId })`. error = someone must act, warn = degraded. */
 export interface Logger {
   error(event: string, fields?: LogFields): void
@@ -29,6 +32,8 @@ export interface Logger {
   info(event: string, fields?: LogFields): void
   debug(event: string, fields?: LogFields): void
   child(fields: LogFields): Logger
+  /** How much is logged, by this logger and all that share its root; with `change`, from now on. Absent where nothing is filtered. */
+  level?(change?: LogLevel): LogLevel
 }
 
 export interface Env {

@@ -7,6 +7,7 @@ import type { Settings } from '../common/options.ts'
 import type { Block, DatanodeId, Init } from '../proto/ports.ts'
 import type { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import type { NodeChannel } from '../proto/transport/node-session.ts'
+import { release } from '../proto/version.ts'
 import { BlockStreams } from './service/block-streams.ts'
 import { DatanodeService } from './service/datanode-service.ts'
 import { DatanodeMetrics } from './service/metrics.ts'
@@ -17,7 +18,7 @@ import { NamenodeSession } from './workers/namenode-session.ts'
 import { Transfers } from './workers/transfers.ts'
 import { Upkeep } from './workers/upkeep.ts'
 
-export const softwareVersion = '0.1.0'
+export const softwareVersion = release
 
 export interface DatanodeParts {
   readonly settings: Settings

@@ -14,6 +14,7 @@ import type { Init, DatanodeId, LocalReplicas } from '../proto/ports.ts'
 import { DatanodeClients } from '../proto/transport/datanode-client.ts'
 import { createGrpcServer } from '../proto/transport/server.ts'
 import { assembleDatanode, softwareVersion } from './assembly.ts'
+import { datanodePages } from './service/http-pages/pages.ts'
 import { serveHttp } from './service/http.ts'
 import type { HttpExtension } from './service/http.ts'
 import { openIpcDoor } from './service/ipc/door.ts'
@@ -76,6 +77,7 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
   const env: Env = { ...options.env, log: options.env.log.child({ role: 'datanode' }) }
   checkSettings(settings)
   const closer = new Closer()
+  const startedMs = env.clock.nowMs()
   try {
     const dirs = settings['data.dirs'].length > 0 ? settings['data.dirs'] : [join(settings['dir'], 'data')]
     checkTolerance(settings['failed.volumes.tolerated'], dirs.length)
@@ -166,6 +168,22 @@ export async function startDatanode(options: DatanodeOptions): Promise<RunningDa
       }),
       metrics: () => metricsText(metrics, store),
       extensions: options.web ?? [],
+      hadoop: datanodePages({
+        settings,
+        log,
+        store,
+        metrics,
+        hostname: self.hostname ?? address,
+        dataPort: self.transferPort || port,
+        ipcPort: self.ipcPort ?? 0,
+        startedMs,
+        namenode: settings['namenode'].replace(/^quarry:\/\//, '').replace(/\/$/, ''),
+        httpPort: () => self.httpPort ?? 0,
+        session: () => core.session?.state ?? 'starting',
+        deletionsWaiting: () => deletions.waiting,
+        lastDirectoryScanMs: () => upkeep.directories.last?.endedMs,
+        nowMs: () => clock.nowMs(),
+      }),
     })
     for (const extension of options.web ?? []) closer.use(extension)
     closer.use(http)

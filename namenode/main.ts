@@ -6,6 +6,7 @@ import { checkSettings } from '../common/config.ts'
 import type { Env } from '../common/env.ts'
 import { QuarryError } from '../common/errors.ts'
 import type { Settings } from '../common/options.ts'
+import type { RpcServer } from '../proto/hadoop/rpc-server.ts'
 import { callWindowBytes, createGrpcServer } from '../proto/transport/server.ts'
 import { assembleNamenode } from './assembly.ts'
 import { DiskGuard } from './core/disk-guard.ts'
@@ -13,6 +14,7 @@ import type { NamespaceStore } from './core/model.ts'
 import { backupCalls } from './service/backup-calls.ts'
 import { Groups } from './service/groups.ts'
 import { openHadoopDoor } from './service/hadoop/hadoop-door.ts'
+import { namenodePages } from './service/http/pages.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
 import type { NamenodeClient } from './service/webhdfs/operation.ts'
@@ -127,9 +129,24 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
   const server = closer.use(createGrpcServer({ windowBytes: callWindowBytes }))
   for (const door of core.doors) server.add(door.definition, door.handlers)
   const port = await server.listen(settings['bind'], settings['port'])
+  const at = (option: 'http.port' | 'hdfs.port') => ({ host: settings['bind'], port: settings[option] })
   const client = gateway?.(`quarry://${ownHost(settings)}:${port}`, env)
   if (client) closer.use(client)
-  const hdfs = await openHdfs()
+  const hadoop = await openHdfs()
+  const hdfs = hadoop && `hdfs://${host}:${hadoop.port}`
+  const pages = namenodePages({
+    front,
+    cluster,
+    metrics,
+    leases: engine.leases,
+    hadoop,
+    host,
+    port,
+    startedMs,
+    settings,
+    log: env.log,
+    nowMs: () => env.clock.nowMs(),
+  })
   const http = closer.use(
     await openHttpDoor(
       {
@@ -137,6 +154,8 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
         cluster,
         metrics,
         startedMs,
+        pages,
+        hadoopConnections: () => hadoop?.connections ?? 0,
         webhdfs: {
           front,
           cluster,
@@ -147,11 +166,11 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
         origins: settings['cors.origins'],
         connectionsMax: settings['connections.max'],
       },
-      { host: settings['bind'], port: settings['http.port'] },
+      at('http.port'),
     ),
   )
 
-  async function openHdfs(): Promise<string | undefined> {
+  async function openHdfs(): Promise<RpcServer | undefined> {
     if (settings['hdfs.port'] === -1) return undefined
     const parts = {
       front,
@@ -162,8 +181,7 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
       // As in HDFS who may write a file may cut it, even in a directory that is not his: so the superuser makes the copy.
       cut: client && ((path: string, newLength: number) => client.truncate({ user: superuser, realUser: '' }, path, newLength)),
     }
-    const door = closer.use(await openHadoopDoor(parts, { host: settings['bind'], port: settings['hdfs.port'] }))
-    return `hdfs://${host}:${door.port}`
+    return closer.use(await openHadoopDoor(parts, at('hdfs.port')))
   }
 
   for (const worker of [...core.startWorkers(), upkeep.start()]) closer.use(worker)

@@ -5,3 +5,6 @@
 //   3  ACLs, extended attributes, storage policies, quotas by type of storage; permissions before the umask; where WebHDFS is reached
 
 export const protocolVersion = 3
+
+/** Of the program, as in package.json: what a server calls itself. */
+export const release = '0.1.0'

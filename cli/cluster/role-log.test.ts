@@ -2,7 +2,8 @@ import { appendFileSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync,
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { LogBound } from './role-log.ts'
+import { leveled, LogBound } from './role-log.ts'
+import type { LogSink } from './role-log.ts'
 
 let dir: string
 beforeEach(() => {
@@ -44,4 +45,38 @@ it('counts what others wrote to the file, too', () => {
   } finally {
     closeSync(fd)
   }
+})
+
+it('logs by a level that changes for parents and children at once', () => {
+  const lines: string[] = []
+  const sink = (name: string): LogSink => {
+    const write = (severity: string) => (_: object, event: string) => void lines.push(`${name} ${severity} ${event}`)
+    return {
+      error: write('error'),
+      warn: write('warn'),
+      info: write('info'),
+      debug: write('debug'),
+      child: (fields) => sink(String(fields['role'])),
+    }
+  }
+  const root = leveled(sink('root'), 'info')
+  const child = root.child({ role: 'child' })
+  const all = (round: number) => {
+    for (const log of [root, child]) for (const severity of ['error', 'warn', 'info', 'debug'] as const) log[severity](String(round))
+  }
+  all(1)
+  expect(child.level?.('error')).toBe('error')
+  expect(root.level?.()).toBe('error')
+  all(2)
+  root.level?.('debug')
+  all(3)
+  const of = (name: string, round: number, ...severities: string[]) => severities.map((severity) => `${name} ${severity} ${round}`)
+  expect(lines).toEqual([
+    ...of('root', 1, 'error', 'warn', 'info'),
+    ...of('child', 1, 'error', 'warn', 'info'),
+    ...of('root', 2, 'error'),
+    ...of('child', 2, 'error'),
+    ...of('root', 3, 'error', 'warn', 'info', 'debug'),
+    ...of('child', 3, 'error', 'warn', 'info', 'debug'),
+  ])
 })

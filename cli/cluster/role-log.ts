@@ -3,7 +3,7 @@
 // A role that runs for months must not fill the disk with its log: when the file has more than logBytesMax, what is in it is copied
 // to NAME.log.1 and the file begins anew. It stays the same file, because the process writes to a descriptor that it was given.
 import { copyFileSync, fstatSync, ftruncateSync, rmSync } from 'node:fs'
-import type { LogFields, Logger } from '../../common/env.ts'
+import type { LogFields, Logger, LogLevel } from '../../common/env.ts'
 import type { Settings } from '../../common/options.ts'
 
 /** A log larger than this is set aside: some hundred thousand lines. */
@@ -13,6 +13,7 @@ export const logFileVariable = 'QUARRY_LOG_FILE'
 /** Log lines that cannot be written now are kept up to this; further ones are dropped. */
 const logBacklogBytesMax = 1024 * 1024
 const stderrFile = 2
+const verbosity: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 }
 
 export async function openLog(settings: Settings): Promise<Logger> {
   const { pino } = await import('pino')
@@ -29,19 +30,38 @@ export async function openLog(settings: Settings): Promise<Logger> {
   }
   const root = pino(
     {
-      level: settings['log.level'],
+      // What is logged is decided below: a child of pino would keep the level that its parent had when it was made.
+      level: 'debug',
       base: { pid: process.pid },
       serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
     },
     stream,
   )
-  const wrap = (target: typeof root): Logger => ({
-    error: (event, fields: LogFields = {}) => target.error(fields, event),
-    warn: (event, fields: LogFields = {}) => target.warn(fields, event),
-    info: (event, fields: LogFields = {}) => target.info(fields, event),
-    debug: (event, fields: LogFields = {}) => target.debug(fields, event),
-    child: (fields) => wrap(target.child(fields) as typeof root),
-  })
+  return leveled(root, settings['log.level'] as LogLevel)
+}
+
+/** What leveled() needs of pino. */
+export interface LogSink extends Record<LogLevel, (fields: LogFields, event: string) => void> {
+  child(fields: LogFields): LogSink
+}
+
+/** A logger whose level can be changed while it runs, for all its children, too. */
+export function leveled(root: LogSink, level: LogLevel): Logger {
+  const wrap = (target: LogSink): Logger => {
+    const at = (severity: LogLevel) => {
+      return (event: string, fields: LogFields = {}) => {
+        if (verbosity[severity] <= verbosity[level]) target[severity](fields, event)
+      }
+    }
+    return {
+      error: at('error'),
+      warn: at('warn'),
+      info: at('info'),
+      debug: at('debug'),
+      child: (fields) => wrap(target.child(fields)),
+      level: (change) => (level = change ?? level),
+    }
+  }
   return wrap(root)
 }
 

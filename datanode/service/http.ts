@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { QuarryError } from '../../common/errors.ts'
 import { leaveBody } from '../../proto/webhdfs/answer.ts'
 import { httpLimits } from '../../proto/webhdfs/http-limits.ts'
+import type { HadoopPages } from '../../proto/hadoop-http/pages.ts'
 
 export interface HttpPages {
   /** Whether the node does its work, and why not. */
@@ -12,6 +13,8 @@ export interface HttpPages {
   /** Prometheus text format. */
   metrics(): string
   readonly extensions: readonly HttpExtension[]
+  /** /jmx and its kind. */
+  readonly hadoop: HadoopPages
 }
 
 /** Another part of the program that answers requests at this port. */
@@ -33,6 +36,7 @@ export async function serveHttp(host: string, port: number, pages: HttpPages): P
   const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
     if (pages.extensions.some((extension) => extension.handle(request, response))) return
     leaveBody(request, response)
+    if (pages.hadoop.handle(request, response)) return
     const path = (request.url ?? '/').split('?', 1)[0]
     if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end()
     switch (path) {
@@ -40,13 +44,14 @@ export async function serveHttp(host: string, port: number, pages: HttpPages): P
         const { ok, reason } = pages.health()
         return void response.writeHead(ok ? 200 : 503, { 'content-type': 'text/plain' }).end(`${ok ? 'ok' : reason}\n`)
       }
-      case '/':
       case '/status':
         return void response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(pages.status(), null, 2)}\n`)
       case '/metrics':
         return void response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(pages.metrics())
       default:
-        return void response.writeHead(404, { 'content-type': 'text/plain' }).end('not found: try /health, /status or /metrics\n')
+        return void response
+          .writeHead(404, { 'content-type': 'text/plain' })
+          .end('not found: try /health, /status, /metrics, /jmx, /conf or /logLevel\n')
     }
   }
   // A file may take any time to arrive: whoever reads a body bounds it.

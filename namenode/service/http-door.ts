@@ -1,7 +1,8 @@
-// HTTP: WebHDFS for clients; /health, /status, /metrics and what else is mounted for people and monitors.
+// HTTP: WebHDFS for clients; /health, /status, /metrics and the pages of Hadoop's servers for people and monitors.
 import http from 'node:http'
 import { QuarryError } from '../../common/errors.ts'
 import { DatanodeFilter } from '../../proto/ports.ts'
+import type { HadoopPages } from '../../proto/hadoop-http/pages.ts'
 import type { BlockManager } from '../core/cluster/block-manager.ts'
 import type { Front } from './front.ts'
 import { dearestShown } from './metrics.ts'
@@ -25,6 +26,10 @@ export interface HttpDoorDeps {
   readonly origins: readonly string[]
   /** Connections at a time; who comes then is let go at once. */
   readonly connectionsMax: number
+  /** /jmx and its kind. */
+  readonly pages: HadoopPages
+  /** Connections of Hadoop's clients. */
+  hadoopConnections(): number
 }
 
 export interface HttpDoor {
@@ -43,6 +48,7 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     if (webhdfs.handle(request, response)) return
     leaveBody(request, response)
+    if (deps.pages.handle(request, response)) return
     const { status, type, body } = answer(deps, request)
     response.writeHead(status, {
       'content-type': type,
@@ -86,9 +92,13 @@ function answer(deps: HttpDoorDeps, request: http.IncomingMessage): Answer {
     case '/status':
       return { status: 200, type: 'application/json', body: `${JSON.stringify(status(deps), null, 2)}\n` }
     case '/metrics':
-      return { status: 200, type: 'text/plain; version=0.0.4', body: deps.metrics.prometheus(deps.front, deps.cluster) }
+      return {
+        status: 200,
+        type: 'text/plain; version=0.0.4',
+        body: deps.metrics.prometheus(deps.front, deps.cluster, deps.hadoopConnections()),
+      }
     default:
-      return text(404, 'There is /health, /status and /metrics.\n')
+      return text(404, 'There is /health, /status, /metrics, /jmx, /conf and /logLevel.\n')
   }
 }
 

@@ -34,12 +34,24 @@ export class Metrics {
     }
   }
 
-  commitSummary(): { readonly commits: number; readonly edits: number; readonly p50Ms: number; readonly p99Ms: number } {
+  commitSummary(): {
+    readonly commits: number
+    readonly edits: number
+    readonly meanMs: number
+    readonly p50Ms: number
+    readonly p99Ms: number
+  } {
     const ms = (percentile: number) => (this.#commits.count === 0 ? 0 : this.#commits.percentile(percentile) / 1e6)
-    return { commits: this.#commits.count, edits: this.#edits, p50Ms: ms(50), p99Ms: ms(99) }
+    return {
+      commits: this.#commits.count,
+      edits: this.#edits,
+      meanMs: this.#commitNs / 1e6 / Math.max(1, this.#commits.count),
+      p50Ms: ms(50),
+      p99Ms: ms(99),
+    }
   }
 
-  prometheus(front: Front, cluster: BlockManager): string {
+  prometheus(front: Front, cluster: BlockManager, hadoopConnections: number): string {
     const lines: string[] = []
     const family = (name: string, type: 'gauge' | 'counter' | 'summary', help: string, samples: readonly (readonly [string, number])[]) => {
       lines.push(`# HELP quarry_namenode_${name} ${help}`, `# TYPE quarry_namenode_${name} ${type}`)
@@ -63,6 +75,7 @@ export class Metrics {
     )
     family('calls_in_flight', 'gauge', 'Calls accepted and not answered.', [['', counters.inFlight]])
     family('client_sessions', 'gauge', 'Open client streams.', [['', counters.sessions]])
+    family('hadoop_connections', 'gauge', 'Open connections of Hadoop clients (hdfs://).', [['', hadoopConnections]])
     const { admission } = front
     const load = admission.counts
     family(
