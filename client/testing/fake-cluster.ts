@@ -121,6 +121,8 @@ export class FakeCluster implements DatanodeSource {
   completeRefusals = 0
   /** So many new blocks come without datanodes, as from a namenode that restarted after it had placed them. */
   forgottenTargets = 0
+  /** As many answers to append and getBlockLocations know no datanode, as just after a start of the namenode. */
+  forgottenPlaces = 0
   #nextId = 16386
   #nextBlock = 2 ** 30 + 1
   #nextGenstamp = 1001
@@ -302,7 +304,7 @@ export class FakeCluster implements DatanodeSource {
     const last = file.blocks.at(-1)
     const partial = last !== undefined && last.block.length < file.blockSize
     file.writing = partial
-    return { lastBlock: partial ? this.#located(file, file.blocks.length - 1) : null, file: this.#status(path) }
+    return { lastBlock: partial ? this.#placed(this.#located(file, file.blocks.length - 1)) : null, file: this.#status(path) }
   }
 
   protected on_addBlock({ fileId, previous, excluded }: { fileId: number; previous: Block | null; excluded: string[] }): object {
@@ -381,7 +383,7 @@ export class FakeCluster implements DatanodeSource {
         poolId: 'BP-fake',
         fileLength: this.#lengthOf(file),
         underConstruction: file.open,
-        lastBlock: last,
+        lastBlock: last && this.#placed(last),
         lastBlockComplete: !file.writing,
         blocks: located.filter((one) => one.offset < offset + length && one.offset + one.block!.length > offset),
       },
@@ -434,6 +436,12 @@ export class FakeCluster implements DatanodeSource {
       locations: null,
       flags: 0,
     }
+  }
+
+  #placed(located: LocatedBlock): LocatedBlock {
+    if (this.forgottenPlaces <= 0) return located
+    this.forgottenPlaces--
+    return { ...located, locations: [] }
   }
 
   #located(file: FakeFile, index: number): LocatedBlock {

@@ -1,14 +1,24 @@
 import { expect, test } from 'vitest'
 import { packetBytesMax } from '../../common/limits.ts'
+import type { Env } from '../../common/env.ts'
+import { systemEnv } from '../../common/system-env.ts'
 import { SeededRandom } from '../../common/testing/seeded-random.ts'
+import { VirtualClock } from '../../common/testing/virtual-clock.ts'
 import { FileSystem } from '../filesystem.ts'
 import { FakeCluster } from '../testing/fake-cluster.ts'
 
 const blockSize = 4 * packetBytesMax
 
-function setUp(datanodes = 3) {
+function setUp(datanodes = 3, env?: Env) {
   const cluster = new FakeCluster(datanodes)
-  const fs = new FileSystem({ uri: 'quarry://x:1', user: 'me', namenode: cluster.namenode, datanodes: cluster, options: { blockSize } })
+  const fs = new FileSystem({
+    uri: 'quarry://x:1',
+    user: 'me',
+    namenode: cluster.namenode,
+    datanodes: cluster,
+    options: { blockSize },
+    ...(env && { env }),
+  })
   return { cluster, fs }
 }
 
@@ -189,6 +199,31 @@ test('append goes on without a datanode that is down', async () => {
   await writer.write(bytes.subarray(1000))
   await writer.close()
   expectStored(cluster, '/f', bytes, 2)
+})
+
+test('an append waits for the datanodes of the last block when the namenode does not know them yet', async () => {
+  const { cluster, fs } = setUp()
+  const bytes = random(3000)
+  cluster.addFile('/f', bytes.subarray(0, 1000))
+  cluster.forgottenPlaces = 2
+  await using writer = await fs.append('/f')
+  await writer.write(bytes.subarray(1000))
+  await writer.close()
+  expectStored(cluster, '/f', bytes, 3)
+})
+
+test('an append whose last block nobody reports says so and leaves the file to recovery', async () => {
+  const clock = new VirtualClock()
+  const { cluster, fs } = setUp(3, { ...systemEnv(), clock })
+  cluster.addFile('/f', random(1000))
+  cluster.forgottenPlaces = Infinity
+  const appended = fs.append('/f').catch((error: unknown) => error)
+  for (let i = 0; i < 100; i++) {
+    await clock.advance(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(await appended).toMatchObject({ code: 'BLOCK_MISSING' })
+  expect(cluster.callsOf('recoverLease').map(({ path }) => path)).toEqual(['/f'])
 })
 
 test('an append that cannot be set up asks for the recovery of the file and does not close it as it was', async () => {

@@ -38,6 +38,9 @@ const placementPatienceMs = 10_000
 
 /** A datanode that is only busy is tried again soon. */
 const excludedBusyMs = 5_000
+/** An append waits this long for datanodes to report the last block, and asks this often, in ms. */
+const unknownPlacesMs = 30_000
+const placesPollMs = 500
 const overloadBackoff = { baseMs: 100, maxMs: 5_000 }
 
 type State =
@@ -385,7 +388,7 @@ export class BlockFileWriter implements FileWriter {
 export async function openForAppend(deps: WriterDeps, path: string, signal?: AbortSignal): Promise<BlockFileWriter> {
   const { lastBlock, file } = await deps.namenode.call('append', { path, holder: deps.lease.holder }, { signal })
   const status = must(file)
-  const last = lastBlock?.block ? lastBlock : undefined
+  const last = lastBlock?.block ? await placed(deps, path, lastBlock, signal) : undefined
   if (!last) return new BlockFileWriter(deps, { path, file: status, position: status.length, signal })
   const length = must(last.block).length
   const writer = new BlockFileWriter(deps, {
@@ -398,6 +401,31 @@ export async function openForAppend(deps: WriterDeps, path: string, signal?: Abo
   })
   await writer.reopen(last)
   return writer
+}
+
+/**
+ * The last block with the datanodes that hold it. A namenode that has just started may not know them yet, though it has opened the
+ * file: they report within seconds.
+ */
+async function placed(deps: WriterDeps, path: string, last: LocatedBlock, signal?: AbortSignal): Promise<LocatedBlock> {
+  const { clock } = deps.env
+  const untilMs = clock.monotonicMs() + unknownPlacesMs
+  for (let found = last; ;) {
+    if (found.locations.length > 0) return { ...last, locations: found.locations }
+    if (clock.monotonicMs() >= untilMs) break
+    await clock.sleep(placesPollMs)
+    const { blocks } = await deps.namenode.call('getBlockLocations', { path, offset: last.offset, length: 1 }, { signal })
+    if (blocks?.lastBlock?.block?.blockId === last.block?.blockId) found = must(blocks?.lastBlock)
+  }
+  // Nothing was written: the file is closed again as soon as somebody reports the block. Should this be lost, too, the lease ends by itself.
+  await deps.namenode.call('recoverLease', { path, holder: deps.lease.holder }, { signal }).catch((error: unknown) => {
+    deps.env.log.debug('lease.recovery.failed', { path, reason: toQuarryError(error).message })
+  })
+  throw new QuarryError(
+    'BLOCK_MISSING',
+    `Cannot append to ${path}: no datanode has reported its last block ${last.block?.blockId}. quarry fsck ${path} tells more.`,
+    { path },
+  )
 }
 
 /** How the block that goes on is checksummed: by whoever wrote it first. */
