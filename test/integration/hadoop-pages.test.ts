@@ -1,6 +1,7 @@
 // The pages that Hadoop's tools and exporters read from namenode and datanode, over real sockets, checked against what a client of
 // the cluster knows.
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../common/env.ts'
 import type { Logger, LogLevel } from '../../common/env.ts'
@@ -184,7 +185,21 @@ describe('the other pages', () => {
       expect([200, 404]).toContain(await status(path))
   })
 
-  it('/metrics counts the connections of Hadoop clients', async () => {
-    expect(await (await get(namenode(), '/metrics')).text()).toMatch(/^quarry_namenode_hadoop_connections 0$/m)
+  it('/metrics and /jmx count the connections of Hadoop clients', async () => {
+    const { hostname, port } = new URL(cluster.namenode.hdfs!.replace('hdfs:', 'http:'))
+    const counted = async () => {
+      const metrics = await (await get(namenode(), '/metrics')).text()
+      const rpc = await bean(namenode(), `Hadoop:service=NameNode,name=RpcActivityForPort${port}`)
+      return [/^quarry_namenode_hadoop_connections (\d+)$/m.exec(metrics)?.[1], rpc['NumOpenConnections']]
+    }
+    expect(await counted()).toEqual(['0', 0])
+    const socket = connect(Number(port), hostname)
+    try {
+      await waitFor(async () => ((await counted())[1] === 1 ? undefined : 'none is counted'), 'the connection to be counted')
+      expect(await counted()).toEqual(['1', 1])
+    } finally {
+      socket.destroy()
+    }
+    await waitFor(async () => ((await counted())[1] === 0 ? undefined : 'it is still counted'), 'the connection to be gone')
   })
 })
