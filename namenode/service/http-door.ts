@@ -10,6 +10,7 @@ import type { Metrics } from './metrics.ts'
 import { leaveBody } from '../../proto/webhdfs/answer.ts'
 import { httpLimits } from '../../proto/webhdfs/http-limits.ts'
 import { Origins } from '../../proto/webhdfs/origins.ts'
+import { RawAddresses } from '../../proto/webhdfs/raw-addresses.ts'
 import { WebHdfsDoor } from './webhdfs/door.ts'
 import type { WebHdfsDeps } from './webhdfs/operation.ts'
 
@@ -45,7 +46,9 @@ interface Answer {
 
 export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: string; readonly port: number }): Promise<HttpDoor> {
   const webhdfs = new WebHdfsDoor(deps.webhdfs, new Origins(deps.origins))
+  const addresses = new RawAddresses()
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    addresses.expectNext(request, response)
     if (webhdfs.handle(request, response)) return
     leaveBody(request, response)
     if (deps.pages.handle(request, response)) return
@@ -61,6 +64,7 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
   const server = http.createServer({ ...httpLimits, requestTimeout: requestTimeoutMs }, listener)
   // Nothing here reads a body: a client that asks before it sends one is answered at once.
   server.on('checkContinue', listener)
+  server.on('connection', (socket) => addresses.watch(socket))
   server.maxConnections = deps.connectionsMax
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

@@ -81,17 +81,16 @@ export function unknownOp(op: string, verb: Verb): QuarryError {
   return new QuarryError('ILLEGAL_ARGUMENT', `Invalid value for webhdfs parameter "op": ${op} is not a valid ${verb} operation.`, { op })
 }
 
-/** Proxies send the whole address; what is behind the host is meant. Bytes beyond ASCII come as Latin-1 and are UTF-8. */
+/** Proxies send the whole address; what is behind the host is meant. */
 function originForm(url: string): string {
   const whole = /^https?:\/\/[^/?]*(.*)$/i.exec(url)
-  const at = whole ? (whole[1]!.startsWith('/') ? whole[1]! : `/${whole[1]!}`) : url
-  // oxlint-disable-next-line no-control-regex
-  return /^[\x00-\x7f]*$/.test(at) ? at : Buffer.from(at, 'latin1').toString('utf8')
+  if (!whole) return url
+  return whole[1]!.startsWith('/') ? whole[1]! : `/${whole[1]!}`
 }
 
 function pathOf(raw: string): string {
   let path = raw.includes('%') ? decodePath(raw) : raw
-  if (path.includes('\0') || path.includes('\ufffd')) throw invalidPath(raw)
+  if (path.includes('\0')) throw invalidPath(raw)
   if (path.includes('//')) path = path.replace(/\/{2,}/g, '/')
   if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1)
   return path === '' ? '/' : path

@@ -131,6 +131,26 @@ test('names with spaces, plus, percent, semicolons and letters of any language',
   expect((await read('/names/%C3%A4+%C3%B6')).toString()).toBe('x')
 })
 
+test('letters beyond ASCII as plain bytes, which Java sends, several requests on one connection and in pieces', async () => {
+  await create('/pl%C3%A4in', 'x')
+  const { port, hostname } = new URL(base)
+  const socket = net.connect(Number(port), hostname)
+  let seen = ''
+  socket.on('data', (data) => (seen += String(data)))
+  const line = Buffer.from(`GET /webhdfs/v1/pläin?op=GETFILESTATUS&${me} HTTP/1.1\r\n`)
+  for (let turn = 1; turn <= 3; turn++) {
+    socket.write(line.subarray(0, 18))
+    await sleep(20)
+    socket.write(line.subarray(18))
+    socket.write('Host: x\r\n\r\n')
+    await waitFor(async () => (seen.split('"length":1,').length === turn + 1 ? undefined : seen), `answer ${turn}`)
+  }
+  socket.write(Buffer.from(`PUT /webhdfs/v1/pläin?op=SETTIMES&${me} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nüü`))
+  socket.write(`GET /webhdfs/v1/?op=GETHOMEDIRECTORY&user.name=last HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await waitFor(async () => (seen.includes('/user/last') ? undefined : seen), 'the answer after a body')
+  socket.destroy()
+})
+
 test('Expect: 100-continue is answered with the redirect at the namenode, and with go on at the datanode', async () => {
   const target = new URL(`${base}/expected?op=CREATE&${me}`)
   const asked = await exchange(target, { method: 'PUT', headers: { 'expect': '100-continue', 'content-length': 5 } })
