@@ -17,7 +17,6 @@ import { openHadoopDoor } from './service/hadoop/hadoop-door.ts'
 import { namenodePages } from './service/http/pages.ts'
 import { openHttpDoor } from './service/http-door.ts'
 import { Metrics } from './service/metrics.ts'
-import type { NamenodeClient } from './service/webhdfs/operation.ts'
 import { Backups } from './store/backup.ts'
 import { inspectAside } from './store/inspector.ts'
 import { operatorFiles } from './service/operator-files.ts'
@@ -50,7 +49,9 @@ const drainPollMs = 10
 const drainOpenFilesMs = 3_000
 
 /** A client of this namenode, for what it cannot do by itself. */
-export interface OwnClient extends NamenodeClient {
+export interface OwnClient {
+  /** Cuts a file inside a block, for a user. */
+  truncate(who: { readonly user: string; readonly realUser: string }, path: string, newLength: number): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -132,6 +133,8 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
   const at = (option: 'http.port' | 'hdfs.port') => ({ host: settings['bind'], port: settings[option] })
   const client = gateway?.(`quarry://${ownHost(settings)}:${port}`, env)
   if (client) closer.use(client)
+  // As in HDFS who may write a file may cut it, even in a directory that is not his: so the superuser makes the copy.
+  const cut = client && ((path: string, newLength: number) => client.truncate({ user: superuser, realUser: '' }, path, newLength))
   const hadoop = await openHdfs()
   const hdfs = hadoop && `hdfs://${host}:${hadoop.port}`
   const pages = namenodePages({
@@ -161,7 +164,7 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
           cluster,
           rpcAddress: hdfs?.slice('hdfs://'.length) ?? `${host}:${port}`,
           defaults: { replication: settings['replication'], blockSize: settings['block.size'] },
-          client,
+          cut,
         },
         origins: settings['cors.origins'],
         connectionsMax: settings['connections.max'],
@@ -178,8 +181,7 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
       clock: env.clock,
       log: env.log,
       connectionsMax: settings['connections.max'],
-      // As in HDFS who may write a file may cut it, even in a directory that is not his: so the superuser makes the copy.
-      cut: client && ((path: string, newLength: number) => client.truncate({ user: superuser, realUser: '' }, path, newLength)),
+      cut,
     }
     return closer.use(await openHadoopDoor(parts, at('hdfs.port')))
   }

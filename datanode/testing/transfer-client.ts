@@ -114,6 +114,11 @@ export class TransferClient {
     this.#socket.destroy()
   }
 
+  /** Says no more, and goes on listening. */
+  endWriting(): void {
+    this.#socket.end()
+  }
+
   send(bytes: Uint8Array): Promise<void> {
     return this.connection.send(bytes, patienceMs)
   }

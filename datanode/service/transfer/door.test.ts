@@ -169,6 +169,23 @@ describe('writing and reading', () => {
   })
 })
 
+describe('a writer that ends its side behind the last packet', () => {
+  it('still gets every acknowledgement', async () => {
+    const all = await nodes(2)
+    const data = patternBytes(2_000_000)
+    const client = await connect(all[0]!)
+    await client.write(block, { below: [all[1]!] })
+    const packets: Buffer[] = []
+    for (let at = 0; at < data.length; at += 64_512)
+      packets.push(encodePacket({ offset: at, seqno: packets.length, data: data.subarray(at, Math.min(data.length, at + 64_512)) }))
+    packets.push(encodePacket({ offset: data.length, seqno: packets.length, last: true, sync: true }))
+    await client.send(Buffer.concat(packets))
+    client.endWriting()
+    for (let seqno = 0; seqno < packets.length; seqno++) expect(await client.ack()).toMatchObject({ seqno, replies: [0, 0] })
+    await client.ended()
+  })
+})
+
 describe('append and recovery', () => {
   it('an append goes on in the last chunk under a new stamp, or under the old one', async () => {
     const all = await nodes(2)

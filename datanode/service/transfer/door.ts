@@ -30,7 +30,8 @@ export async function openTransferDoor(
   at: { readonly host: string; readonly port: number },
 ): Promise<TransferDoor> {
   const connections = new Set<TransferConnection>()
-  const server = net.createServer({ noDelay: true, keepAlive: true }, (socket) => {
+  // A writer may end its side behind the last packet and wait for the acknowledgements (hdfs-native does): ours stays open till then.
+  const server = net.createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => {
     const connection = new TransferConnection(socket, context.clock)
     connections.add(connection)
     socket.once('close', () => connections.delete(connection))

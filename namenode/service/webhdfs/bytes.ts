@@ -68,7 +68,7 @@ export const truncate = async ({ deps, caller, target }: Exchange, newLength: nu
   try {
     return (await caller.call('truncate', request)).value
   } catch (error) {
-    if (deps.client === undefined || !isQuarryError(error, 'UNSUPPORTED')) throw error
-    return deps.client.truncate(caller, target.path, newLength)
+    if (deps.cut === undefined || !isQuarryError(error, 'UNSUPPORTED')) throw error
+    return deps.cut(target.path, newLength)
   }
 }

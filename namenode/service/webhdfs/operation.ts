@@ -6,19 +6,14 @@ import type { BlockManager } from '../../core/cluster/block-manager.ts'
 import type { Front } from '../front.ts'
 import type { WebCaller } from './callers.ts'
 
-/** What a namenode cannot do by itself, because bytes have to move: done by a client of it, for a user. */
-export interface NamenodeClient {
-  /** Cuts a file inside a block. */
-  truncate(who: { readonly user: string; readonly realUser: string }, path: string, newLength: number): Promise<boolean>
-}
-
 export interface WebHdfsDeps {
   readonly front: Front
   readonly cluster: BlockManager
   /** host:port where Hadoop's clients reach this namenode. */
   readonly rpcAddress: string
   readonly defaults: { readonly replication: number; readonly blockSize: number }
-  readonly client?: NamenodeClient | undefined
+  /** Cuts a file inside a block; without it that is refused. */
+  readonly cut?: ((path: string, newLength: number) => Promise<boolean>) | undefined
 }
 
 export interface Exchange {
