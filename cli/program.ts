@@ -21,6 +21,10 @@ export const directCommands: Readonly<
   dfs: { summary: "Hadoop's file system shell: quarry dfs -ls /", load: () => import('./commands/dfs.ts') },
   dfsadmin: { summary: 'report, safe mode, quotas, open files: quarry dfsadmin -report', load: () => import('./commands/dfsadmin.ts') },
   fsck: { summary: 'health of files and their blocks: quarry fsck /', load: () => import('./commands/fsck.ts') },
+  storagepolicies: {
+    summary: 'storage policies: quarry storagepolicies -listPolicies',
+    load: () => import('./commands/storagepolicies.ts'),
+  },
   balancer: { summary: 'even out how full the datanodes are: quarry balancer -threshold 5', load: () => import('./commands/balancer.ts') },
 }
 
@@ -45,7 +49,7 @@ export function commandNames(): string[] {
 const section = (title: string, commands: Readonly<Record<string, { readonly summary: string }>>): string[] => [
   '',
   title,
-  ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`),
+  ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`),
 ]
 
 export function programHelp(): string {

@@ -24,6 +24,7 @@ export function fileInfoOf(path: string, status: FileStatus): FileInfo {
     children: status.children,
     isOpen: status.underConstruction,
     hasAcl: (status.flags & 1) !== 0,
+    storagePolicy: status.storagePolicy,
     isFile: !isDirectory,
     isDirectory,
   }
@@ -56,6 +57,7 @@ export function listingEntries(directory: string, page: ListingReply): FileInfo[
       children: page.children[i]!,
       isOpen: (kindPermission & 0x8000) !== 0,
       hasAcl: (kindPermission & 0x4000) !== 0,
+      storagePolicy: page.storagePolicy[i] ?? 0,
       isFile: !isDirectory,
       isDirectory,
     }

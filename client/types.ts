@@ -56,6 +56,8 @@ export interface FileInfo {
   readonly isOpen: boolean
   /** There are entries of an ACL beside the permission, whose group bits are then its mask. */
   readonly hasAcl: boolean
+  /** Id of the storage policy in force; 0 = none was set. */
+  readonly storagePolicy: number
   readonly isFile: boolean
   readonly isDirectory: boolean
 }

@@ -7,7 +7,7 @@ it('reads what it writes', () => {
 })
 
 it('reads entries without a permission where they are to be removed', () => {
-  expect(parseAclSpec('user:bob, default:mask::,group', false).map(aclEntryText)).toEqual([
+  expect(parseAclSpec('user:bob,,default:mask::,group', false).map(aclEntryText)).toEqual([
     'user:bob:---',
     'default:mask::---',
     'group::---',
@@ -22,6 +22,7 @@ it.each([
   ['frob:bob:rwx', true, 'Invalid type of acl in <aclSpec> :frob:bob:rwx'],
   ['user:bob:rwz', true, 'Invalid permission in <aclSpec> : user:bob:rwz'],
   [':', true, 'Invalid <aclSpec> : :'],
+  ['user::r--, group::r--', true, 'Invalid type of acl in <aclSpec> : group::r--'],
 ])('refuses %s', (text, withPermission, message) => {
   expect(() => parseAclSpec(text, withPermission)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }))
 })

@@ -25,11 +25,10 @@ export function aclEntryText({ scope, type, name, permission }: AclEntryFields):
   return `${scope === 1 ? 'default:' : ''}${typeNames[type] ?? type}:${name}:${actionText(permission)}`
 }
 
-/** Entries separated by commas. Throws INVALID_ARGUMENT in the words of Hadoop. `withPermission`: each entry must end in one. */
+/** Entries separated by commas, without blanks. Throws INVALID_ARGUMENT in the words of Hadoop. `withPermission`: each entry must end in one. */
 export function parseAclSpec(text: string, withPermission: boolean): AclEntryFields[] {
   return text
     .split(',')
-    .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
     .map((entry) => parseAclEntry(entry, withPermission))
 }

@@ -37,7 +37,6 @@ export const acceptedDifferences: Readonly<Record<string, string>> = {
   'alice> admin -saveNamespace': 'Hadoop prints an empty line after the error.',
   'super> admin -help refreshNodes': ownHelp,
   'super> admin -help saveNamespace': ownHelp,
-  'super> admin -help clrSpaceQuota': ownHelp,
   'super> admin -help getBalancerBandwidth': ownUsage,
   'super> admin -help getDatanodeInfo': ownUsage,
   'super> admin -help triggerBlockReport': ownUsage,

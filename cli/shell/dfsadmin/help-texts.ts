@@ -1,6 +1,8 @@
 // What each option of dfsadmin takes and does, in Hadoop's words, because scripts look for them. What differs here says so.
 
 const quotaHelp = (kind: string): string => `\t\tFor each directory, attempt to ${kind} the quota. An error will be reported if\n`
+const storageTypesHelp = (done: string): string =>
+  `\t\tThe storage type specific quota is ${done} when -storageType option is specified.\n\t\tAvailable storageTypes are \n\t\t- DISK\n\t\t- SSD\n\t\t- ARCHIVE\n\t\t- PROVIDED\n\t\t- NVDIMM`
 
 export interface AdminText {
   readonly usage: string
@@ -67,14 +69,14 @@ export const adminTexts = {
       '\t\tThe extra space required for replication is also counted. E.g.\n\t\ta 1GB file with replication of 3 consumes 3GB of the quota.\n\n' +
       '\t\tQuota can also be specified with a binary prefix for terabytes,\n\t\tpetabytes etc (e.g. 50t is 50TB, 5m is 5MB, 3p is 3PB).\n' +
       `${quotaHelp('set')}\t\t1. quota is not a positive integer or zero, or\n\t\t2. user is not an administrator, or\n` +
-      '\t\t3. the directory does not exist or is a file.\n\t\tQuotas by storage type are not supported by Quarry.',
+      `\t\t3. the directory does not exist or is a file.\n${storageTypesHelp('set')}`,
   },
   clrSpaceQuota: {
     usage: '[-storageType <storagetype>] <dirname>...<dirname>',
     help:
       '-clrSpaceQuota [-storageType <storagetype>] <dirname>...<dirname>: Clear the space quota for each directory <dirName>.\n' +
       `${quotaHelp('clear')}\t\t1. the directory does not exist or is a file, or\n\t\t2. user is not an administrator.\n` +
-      '\t\tIt does not fault if the directory has no quota.\n\t\tQuotas by storage type are not supported by Quarry.',
+      `\t\tIt does not fault if the directory has no quota.\n${storageTypesHelp('cleared')}`,
   },
   printTopology: {
     usage: '',

@@ -17,6 +17,7 @@ export async function changeQuota(verb: QuotaVerb, args: readonly string[], opti
   const sets = verb.startsWith('set')
   const isNames = verb === 'setQuota' || verb === 'clrQuota'
   if (verb === 'clrSpaceQuota' && args[0]?.startsWith('-')) return clearTypeQuota(args, options)
+  if (verb === 'setSpaceQuota' && args[0] === '-storageType') throw new UsageError('Illegal option -storageType')
   checkCount(args.length, min, Number.MAX_SAFE_INTEGER)
   const paths = sets ? args.slice(1) : [...args]
   const amount = sets ? parseAmount(args[0] as string) : -1
@@ -68,8 +69,8 @@ async function setOne(fs: FileSystem, path: string, quota: { names?: number; spa
   try {
     await fs.setQuota(path, quota)
   } catch (error) {
-    // Hadoop does not tell a file from nothing here.
-    if (isQuarryError(error, 'NOT_FOUND') || isQuarryError(error, 'PATH_NOT_A_DIRECTORY'))
+    // Hadoop does not tell a file from nothing here, but for quotas by type.
+    if (isQuarryError(error, 'NOT_FOUND') || (quota.type === undefined && isQuarryError(error, 'PATH_NOT_A_DIRECTORY')))
       throw new Error(`Directory does not exist: ${path}`)
     throw error
   }

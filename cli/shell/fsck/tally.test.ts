@@ -44,6 +44,7 @@ const file = (path: string, replication: number, blocks: readonly FsckBlock[], g
     children: 0,
     isOpen: growing !== undefined,
     hasAcl: false,
+    storagePolicy: 0,
     isFile: true,
     isDirectory: false,
   },

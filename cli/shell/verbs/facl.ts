@@ -85,6 +85,7 @@ export class Setfacl extends Verb {
       if (spec.length === 0) throw new UsageError('Missing <acl_spec> entry')
     }
     onePath(paths)
+    if (flag === undefined) throw new UsageError('Expected one of -b, -k, -m, -x or --set options')
     this.#change = async ({ fs }, item) => {
       // Default entries are for directories; a recursive change leaves them out where it meets a file.
       const wanted = sdkEntries(this.recursive && !item.isDirectory ? spec.filter((one) => one.scope === 0) : spec)
@@ -93,7 +94,7 @@ export class Setfacl extends Verb {
       if (wanted.length === 0) return
       if (flag === 'm') return fs.modifyAcl(item.path, wanted)
       if (flag === 'x') return fs.removeAclEntries(item.path, wanted)
-      if (flag === '-set') return fs.setAcl(item.path, wanted)
+      return fs.setAcl(item.path, wanted)
     }
     return paths
   }

@@ -1,4 +1,5 @@
 // getfattr and setfattr. Their options may stand anywhere before `--`.
+import { isQuarryError } from '../../../common/errors.ts'
 import { ShellError, UsageError } from '../errors.ts'
 import { RemoteStore } from '../store.ts'
 import type { Item } from '../store.ts'
@@ -37,6 +38,16 @@ function onePath(words: readonly string[]): string[] {
   return paths
 }
 
+/** A name without a namespace is a wrong command line. */
+async function named<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isQuarryError(error, 'INVALID_ARGUMENT') && error.message.includes('XAttr name')) throw new UsageError(error.message)
+    throw error
+  }
+}
+
 export class Getfattr extends Verb {
   #name: string | undefined
   #encode = encodings['TEXT']!
@@ -58,7 +69,8 @@ export class Getfattr extends Verb {
     if (!this.shell.json) await this.print(`# file: ${item.text}`)
     if (!(item.store instanceof RemoteStore)) throw new ShellError('Extended attributes of local files are not shown.', 'UNSUPPORTED')
     const name = this.#name
-    const found = await item.store.fs.xattrs(item.path, name === undefined ? [] : [name])
+    const { fs } = item.store
+    const found = await named(() => fs.xattrs(item.path, name === undefined ? [] : [name]))
     // The name as it was given, where one was.
     const shown = [...found].map(([known, value]) => [name ?? known, value] as const)
     const lines = shown.map(([known, value]) => (value.length === 0 ? known : `${known}=${this.#encode(value)}`))
@@ -87,8 +99,8 @@ export class Setfattr extends Verb {
   protected override async processPath(item: Item): Promise<void> {
     if (!(item.store instanceof RemoteStore)) throw new ShellError('Extended attributes of local files are not changed.', 'UNSUPPORTED')
     const { fs } = item.store
-    if (this.#value === undefined) await fs.removeXAttr(item.path, this.#name)
-    else await fs.setXAttr(item.path, this.#name, this.#value)
+    const value = this.#value
+    await named(() => (value === undefined ? fs.removeXAttr(item.path, this.#name) : fs.setXAttr(item.path, this.#name, value)))
   }
 }
 

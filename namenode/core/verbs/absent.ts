@@ -40,6 +40,9 @@ export function snapshot(context: PlanContext, request: Request<'snapshot'>): Pl
   const isOwners = [SnapshotOperation.SNAPSHOT_CREATE, SnapshotOperation.SNAPSHOT_DELETE, SnapshotOperation.SNAPSHOT_RENAME]
   if (isOwners.some((one) => one === operation)) requireOwner(caller, inode, at.path)
   if (inode.kind !== 'directory') throw notADirectory(at.path)
+  const { name } = request
+  if (operation === SnapshotOperation.SNAPSHOT_CREATE && (/[:/]/.test(name) || name === '.' || name === '..'))
+    throw new QuarryError('INVALID_PATH', `Invalid path name Invalid snapshot name: ${name}`, { name })
   switch (operation) {
     case SnapshotOperation.SNAPSHOT_DISALLOW:
       return { reply: emptyReply }

@@ -145,6 +145,7 @@ describe('a quota by type of storage', () => {
     })
     expect(await refused({ path: '/d/f' })).toMatchObject({ code: 'PATH_NOT_A_DIRECTORY', message: "`/d/f': Is not a directory" })
     expect((await refused({ names: 5 })).code).toBe('REFUSED')
+    expect((await quarry.fails('getQuotaUsage', { path: '/no' })).message).toBe('File/Directory does not exist: /no')
   })
 })
 
@@ -166,6 +167,9 @@ describe('what there is none of', () => {
     )
     expect(await told('snapshot', { operation: SNAPSHOT_CREATE, path: '/no' })).toBe('NOT_FOUND Directory/File does not exist /no')
     expect(await told('snapshot', { operation: SNAPSHOT_CREATE, path: '/d/f' })).toBe("PATH_NOT_A_DIRECTORY `/d/f': Is not a directory")
+    expect(await told('snapshot', { operation: SNAPSHOT_CREATE, path: '/d', name: 'a/b' })).toBe(
+      'INVALID_PATH Invalid path name Invalid snapshot name: a/b',
+    )
     expect(await told('snapshot', { operation: SNAPSHOT_CREATE, path: '/d' }, bob)).toContain('user=bob is not the owner')
     expect(await told('snapshot', { operation: SNAPSHOT_ALLOW, path: '/d' }, bob)).toContain('for operation allowSnapshot')
     expect(await told('snapshot', { operation: SNAPSHOT_ALLOW, path: '/d' })).toContain('SNAPSHOT ')

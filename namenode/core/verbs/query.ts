@@ -159,7 +159,7 @@ export function getQuotaUsage(context: PlanContext, request: Request<'getQuotaUs
   const at = resolve(view, request.path)
   checkTraverse(caller, at)
   const inode = at.last
-  if (inode === undefined) throw notFound(at.path)
+  if (inode === undefined) throw new QuarryError('NOT_FOUND', `File/Directory does not exist: ${at.path}`, { path: at.path })
   const types = typeQuotasOf(view, inode)
   if (inode.kind === 'file')
     return { reply: { fileAndDirectoryCount: 1, quota: -1, spaceConsumed: fileSpace(view, inode), spaceQuota: -1, types } }
