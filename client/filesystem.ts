@@ -5,7 +5,7 @@ import { must } from '../common/assert.ts'
 import { Closer } from '../common/closer.ts'
 import type { Env } from '../common/env.ts'
 import { systemEnv } from '../common/system-env.ts'
-import { DatanodeFilter, SafeModeAction } from '../proto/ports.ts'
+import { DatanodeFilter, SafeModeAction, SnapshotOperation } from '../proto/ports.ts'
 import type {
   CallOptions,
   DatanodeReport,
@@ -380,6 +380,22 @@ export class FileSystem implements AsyncDisposable {
   async setStoragePolicy(path: string, policy: string | undefined, options?: VerbOptions): Promise<void> {
     if (policy === undefined) await this.#call('unsetStoragePolicy', { path: this.resolve(path) }, options)
     else await this.#call('setStoragePolicy', { path: this.resolve(path), policy }, options)
+  }
+
+  /** There are no snapshots: asks the namenode, which refuses as HDFS does for a directory that is not snapshottable. */
+  async snapshot(
+    operation: 'create' | 'delete' | 'rename',
+    path: string,
+    names: { name?: string; newName?: string } = {},
+    options?: VerbOptions,
+  ): Promise<void> {
+    const { name = '', newName = '' } = names
+    const operations = {
+      create: SnapshotOperation.SNAPSHOT_CREATE,
+      delete: SnapshotOperation.SNAPSHOT_DELETE,
+      rename: SnapshotOperation.SNAPSHOT_RENAME,
+    }
+    await this.#call('snapshot', { operation: operations[operation], path: this.resolve(path), name, other: newName }, options)
   }
 
   /** Cuts a file to `newLength` bytes. `true`: done; `false`: the last block is still being cut, the file opens again when that is over. */

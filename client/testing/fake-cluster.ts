@@ -233,6 +233,7 @@ export class FakeCluster implements DatanodeSource {
       blockSize: infos.map((info) => info.blockSize),
       fileId: infos.map((info) => info.fileId),
       children: infos.map(() => 0),
+      storagePolicy: [],
     }
   }
 

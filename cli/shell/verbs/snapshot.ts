@@ -1,14 +1,13 @@
 // createSnapshot, deleteSnapshot and renameSnapshot: the namenode says that there are none.
-import { SnapshotOperation } from '../../../proto/ports.ts'
 import { notDirectory, ShellError, UsageError } from '../errors.ts'
 import { RemoteStore } from '../store.ts'
 import type { Item } from '../store.ts'
 import { Verb } from '../verb.ts'
 
-const operations: Readonly<Record<string, SnapshotOperation>> = {
-  createSnapshot: SnapshotOperation.SNAPSHOT_CREATE,
-  deleteSnapshot: SnapshotOperation.SNAPSHOT_DELETE,
-  renameSnapshot: SnapshotOperation.SNAPSHOT_RENAME,
+const operations: Readonly<Record<string, 'create' | 'delete' | 'rename'>> = {
+  createSnapshot: 'create',
+  deleteSnapshot: 'delete',
+  renameSnapshot: 'rename',
 }
 
 export class Snapshot extends Verb {
@@ -28,7 +27,7 @@ export class Snapshot extends Verb {
   protected override async processPath(item: Item): Promise<void> {
     if (!item.isDirectory) throw notDirectory(item.text)
     if (!(item.store instanceof RemoteStore)) throw new ShellError('There are no snapshots of local directories.', 'UNSUPPORTED')
-    const [name = '', other = ''] = this.#names
-    await item.store.fs.namenode.call('snapshot', { operation: operations[this.name]!, path: item.path, name, other })
+    const [name = '', newName = ''] = this.#names
+    await item.store.fs.snapshot(operations[this.name]!, item.path, { name, newName })
   }
 }
