@@ -121,6 +121,24 @@ test.each([
   expect(client.batches.map((batch) => batch.welcome?.refused?.code)).toEqual([code])
 })
 
+test('who acts for somebody else is refused, unless a rule of proxy.users allows it', async () => {
+  const refused = async (namenode: RunningNamenode, realUser: string) => {
+    const client = rawClient(namenode)
+    client.say({ hello: hello({ user: 'ann', realUser }), calls: [{ id: 1, mkdirs: { path: '/ann', permission: 0o755 } }] })
+    await client.until(() => client.ended || replies(client).length === 1)
+    return client.batches[0]!.welcome?.refused
+  }
+  const strict = await start()
+  expect(await refused(strict, superuser)).toMatchObject({
+    code: 'NOT_AUTHORIZED',
+    message: `User: ${superuser} is not allowed to impersonate ann`,
+  })
+  expect(await refused(strict, 'ann')).toBeNull()
+  const allowing = await start({ 'proxy.users': ['hue=*@127.0.0.1', 'knox=*@10.0.0.1'] })
+  expect(await refused(allowing, 'hue')).toBeNull()
+  expect(await refused(allowing, 'knox')).toMatchObject({ code: 'NOT_AUTHORIZED', message: expect.stringContaining('from IP 127.0.0.1') })
+})
+
 test('a stream that does not begin with a hello is refused', async () => {
   const namenode = await start()
   const client = rawClient(namenode)
