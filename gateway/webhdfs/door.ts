@@ -6,7 +6,7 @@ import { toQuarryError } from '../../common/errors.ts'
 import { failure, json, nothing, send } from '../../proto/webhdfs/answer.ts'
 import type { Answer } from '../../proto/webhdfs/answer.ts'
 import type { Origins } from '../../proto/webhdfs/origins.ts'
-import { userOf } from '../../proto/webhdfs/parameters.ts'
+import { required, userOf } from '../../proto/webhdfs/parameters.ts'
 import { opOf, parseTarget, unknownOp, verbs, webhdfsPrefix } from '../../proto/webhdfs/request.ts'
 import type { Verb, WebHdfsTarget } from '../../proto/webhdfs/request.ts'
 import type { UserFileSystems } from '../users.ts'
@@ -85,6 +85,8 @@ export class BytesDoor {
     const table = operations[verb]
     const run = Object.hasOwn(table, op) ? table[op] : undefined
     if (run === undefined) throw unknownOp(op.slice(0, 100), verb)
+    // The namenode's redirect has it; what comes without has made up its own address, which HDFS refuses too.
+    required(target.query, 'namenoderpcaddress', op)
     return this.#users.use(userOf(target.query), (fs) => run({ request, response, target, fs, env: this.#env, headers }))
   }
 }

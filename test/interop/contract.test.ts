@@ -1,15 +1,15 @@
-// Hadoop's own contract tests over hdfs://: everything that passes against HDFS passes against Quarry. The names are
+// Hadoop's own contract tests over hdfs:// and webhdfs://: everything that passes against HDFS passes against Quarry. The names are
 // those of a recorded run (record-contract.ts), so that none disappears unnoticed.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { must } from '../../common/assert.ts'
 import { Sandbox } from '../support/processes.ts'
-import type { Door, TestOutcome } from './contract-suites.ts'
-import { readBaseline, runSuites } from './contract-suites.ts'
+import type { TestOutcome } from './contract-suites.ts'
+import { doors, readBaseline, runSuites } from './contract-suites.ts'
 
 const withinMs = 540_000
 const baseline = readBaseline()
 
-describe.each<Door>(['hdfs'])('contract tests over %s', (door) => {
+describe.each(doors)('contract tests over %s', (door) => {
   const sandbox = new Sandbox()
   let outcomes: Map<string, TestOutcome>
 

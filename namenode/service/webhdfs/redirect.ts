@@ -78,5 +78,6 @@ const consumed: ReadonlySet<string> = new Set(['noredirect', 'excludedatanodes',
 export function locationAt(node: DatanodeId, target: WebHdfsTarget, rpcAddress: string): string {
   const kept = target.rawQuery.split('&').filter((part) => part !== '' && !consumed.has(part.split('=', 1)[0]!.toLowerCase()))
   const host = node.httpAddress !== '' ? node.httpAddress : `${node.ip.includes(':') ? `[${node.ip}]` : node.ip}:${node.httpPort}`
-  return `http://${host}${webhdfsPrefix}${encodePath(target.path)}?${[...kept, `namenoderpcaddress=${rpcAddress}`].join('&')}`
+  // Behind the operation, as HDFS has it: programs that take it out of the middle exist.
+  return `http://${host}${webhdfsPrefix}${encodePath(target.path)}?${[...kept.slice(0, 1), `namenoderpcaddress=${rpcAddress}`, ...kept.slice(1)].join('&')}`
 }
