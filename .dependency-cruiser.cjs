@@ -44,7 +44,11 @@ module.exports = {
     only('datanode', ['^common/', '^proto/'], 'Namenode, datanode and client meet in proto/ports.ts.'),
     only('client', ['^common/', '^proto/']),
     only('compute', ['^common/', '^proto/', '^client/index\\.ts$']),
-    only('gateway', ['^common/', '^proto/', '^client/(index|types)\\.ts$', '^compute/index\\.ts$'], 'Doors that are clients of the cluster themselves.'),
+    only(
+      'gateway',
+      ['^common/', '^proto/', '^client/(index|types)\\.ts$', '^compute/index\\.ts$'],
+      'Doors that are clients of the cluster themselves.',
+    ),
     only('cli', [
       '^common/',
       '^client/(index|types)\\.ts$',

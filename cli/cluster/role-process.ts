@@ -14,6 +14,15 @@ export interface RoleExit {
   readonly atMs: number
 }
 
+/**
+ * The bytes of a block on its way through a datanode count as garbage of its small heap, which without this is collected as a whole
+ * for every 13 MiB that arrive: a third of all the processor time of a write. 256 MiB make that a sixth as often; resident memory grew
+ * by 8 % under load, and not at all without.
+ */
+function engineFlagsOf(role: RoleName): readonly string[] {
+  return role === 'datanode' ? ['--initial-old-space-size=256'] : []
+}
+
 export class RoleProcess {
   readonly name: string
   readonly identity: ProcessIdentity
@@ -32,15 +41,19 @@ export class RoleProcess {
     const log = openSync(logFile, 'a')
     try {
       // Its own session: Ctrl-C reaches `quarry up` alone, which then stops the roles in the right order.
-      this.#child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, role, '--config', configFile], {
-        detached: true,
-        stdio: ['ignore', log, log, 'ipc'],
-        env: {
-          ...withoutOptionVariables(process.env),
-          UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(threadsOf(role)),
-          [logFileVariable]: logFile,
+      this.#child = spawn(
+        process.execPath,
+        [...process.execArgv, ...engineFlagsOf(role), process.argv[1] as string, role, '--config', configFile],
+        {
+          detached: true,
+          stdio: ['ignore', log, log, 'ipc'],
+          env: {
+            ...withoutOptionVariables(process.env),
+            UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(threadsOf(role)),
+            [logFileVariable]: logFile,
+          },
         },
-      })
+      )
     } finally {
       closeSync(log)
     }

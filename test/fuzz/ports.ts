@@ -11,6 +11,7 @@ import { encodeOp, opCodes } from '../../datanode/service/transfer/ops.ts'
 import { Sandbox } from '../support/processes.ts'
 import type { Finding } from './fuzz.ts'
 import { mutated } from './mutate.ts'
+import { rpcConnections } from './targets/rpc.ts'
 import { transferOps, transferPackets } from './targets/transfer.ts'
 
 export interface PortsResult {
@@ -65,7 +66,8 @@ export async function fuzzPorts(limits: { readonly seed: number; readonly second
   const roles = [cluster.namenode, ...must(cluster.datanodes)]
   const identities = roles.map((role) => must(identityOf(role.pid)))
   const doors = roles.flatMap((role) => [portOf(role.grpc), portOf(role.http)])
-  const samples = [...(await recorded(cluster.uri, portOf(must(cluster.datanodes[0]).grpc))), ...hadoopSamples()]
+  const samples = [...(await recorded(cluster.uri, portOf(must(cluster.datanodes[0]).grpc))), ...hadoopSamples(), ...rpcConnections]
+  if (cluster.hdfs !== undefined) doors.push(portOf(cluster.hdfs))
   for (const node of must(cluster.datanodes)) {
     const status = (await (await fetch(`http://${node.http}/status`)).json()) as { transferPort: number; ipcPort: number }
     doors.push(status.transferPort, status.ipcPort)

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-const [, web, root, file, modules] = process.argv.slice(2)
-const { WebHDFSClient } = createRequire(`${modules}/`)('node-webhdfs')
+const [, web, root, file] = process.argv.slice(2)
+const { WebHDFSClient } = createRequire(`${process.env.INTEROP_CACHE}/node/`)('node-webhdfs')
 const { hostname, port } = new URL(web)
-const client = new WebHDFSClient({ user: 'root', namenode_host: hostname, namenode_port: Number(port) })
+const client = new WebHDFSClient({ user: process.env.HADOOP_USER_NAME, namenode_host: hostname, namenode_port: Number(port) })
 const call = (method, ...args) =>
   new Promise((resolve, reject) => client[method](...args, (error, value) => (error ? reject(error) : resolve(value))))
 const data = readFileSync(file)

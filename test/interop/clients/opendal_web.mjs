@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-const [, web, root, file, modules] = process.argv.slice(2)
-const { Operator } = createRequire(`${modules}/`)('opendal')
-const op = new Operator('webhdfs', { endpoint: web, root: '/', user_name: 'root' })
+const [, web, root, file] = process.argv.slice(2)
+const { Operator } = createRequire(`${process.env.INTEROP_CACHE}/node/`)('opendal')
+const op = new Operator('webhdfs', { endpoint: web, root: '/', user_name: process.env.HADOOP_USER_NAME })
 const data = readFileSync(file)
 const at = root.slice(1)
 await op.createDir(`${at}/a/`)

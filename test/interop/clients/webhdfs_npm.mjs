@@ -4,10 +4,10 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { once } from 'node:events'
 
-const [, web, root, file, modules] = process.argv.slice(2)
-const WebHDFS = createRequire(`${modules}/`)('webhdfs')
+const [, web, root, file] = process.argv.slice(2)
+const WebHDFS = createRequire(`${process.env.INTEROP_CACHE}/node/`)('webhdfs')
 const { hostname, port } = new URL(web)
-const client = WebHDFS.createClient({ user: 'root', host: hostname, port: Number(port), path: '/webhdfs/v1' })
+const client = WebHDFS.createClient({ user: process.env.HADOOP_USER_NAME, host: hostname, port: Number(port), path: '/webhdfs/v1' })
 const call = (method, ...args) =>
   new Promise((resolve, reject) => client[method](...args, (error, value) => (error ? reject(error) : resolve(value))))
 const data = readFileSync(file)
