@@ -16,6 +16,24 @@ import type { Front } from '../front.ts'
  * clients without high availability give up, and each has no more calls in flight than threads.
  */
 const busyPatienceMs = 60_000
+/**
+ * The same for calls of a writer in the middle of a file: while a namenode that has just started hears from its datanodes, or those
+ * of a pipeline are away for a moment. A native writer asks again; Hadoop's would lose the file.
+ */
+const writerPatienceMs = 30_000
+/** An append waits this long for the file's last replicas to be reported; Java's asks again after that by itself. */
+const appendPatienceMs = 4_000
+const writerPauseMs = 200
+const patience: { readonly [M in Method]?: number } = {
+  addBlock: writerPatienceMs,
+  abandonBlock: writerPatienceMs,
+  complete: writerPatienceMs,
+  fsync: writerPatienceMs,
+  updateBlockForPipeline: writerPatienceMs,
+  updatePipeline: writerPatienceMs,
+  additionalDatanode: writerPatienceMs,
+  append: appendPatienceMs,
+}
 
 export interface DoorParts {
   readonly front: Front
@@ -32,6 +50,7 @@ export class HadoopSession {
   readonly caller: RpcCaller
   readonly cut: DoorParts['cut']
   readonly #clock: Clock
+  #closed = false
 
   constructor(parts: DoorParts, caller: RpcCaller, onRoom: () => void) {
     this.front = parts.front
@@ -64,8 +83,8 @@ export class HadoopSession {
       context,
       command,
       (error, reply) => {
-        if (error?.code === 'OVERLOADED') this.#again(context, command, done, error, this.#clock.monotonicMs())
-        else done(error, reply)
+        if (error === undefined || !mayPass(error)) done(error, reply)
+        else this.#again(context, command, done, error, this.#clock.monotonicMs())
       },
       this.patron,
     )
@@ -83,25 +102,33 @@ export class HadoopSession {
   }
 
   close(): void {
+    this.#closed = true
     this.front.admission.close(this.patron)
   }
 
   #again(context: CallContext, command: Command, done: Done, error: QuarryError, sinceMs: number): void {
-    const waitMs = Number(error.details['retryAfterMs'] ?? 0)
-    if (waitMs <= 0 || this.#clock.monotonicMs() + waitMs - sinceMs > busyPatienceMs) return done(error, {})
+    const isBusy = error.code === 'OVERLOADED'
+    const waitMs = isBusy ? Number(error.details['retryAfterMs'] ?? 0) : writerPauseMs
+    const patienceMs = isBusy ? busyPatienceMs : (patience[command.method] ?? 0)
+    const isOver = this.#closed || waitMs <= 0 || this.#clock.monotonicMs() + waitMs - sinceMs > patienceMs
+    if (isOver || this.front.draining) return done(error, {})
     this.#clock.after(waitMs, () => {
+      // The place in the queue is given up with the connection.
+      if (this.#closed) return done(error, {})
       this.front.call(
         context,
         command,
         (next, reply) => {
-          if (next?.code === 'OVERLOADED') this.#again(context, command, done, next, sinceMs)
-          else done(next, reply)
+          if (next === undefined || !mayPass(next)) done(next, reply)
+          else this.#again(context, command, done, next, sinceMs)
         },
         this.patron,
       )
     })
   }
 }
+
+const mayPass = (error: QuarryError): boolean => error.code === 'OVERLOADED' || error.code === 'RETRY_LATER'
 
 export type HadoopCall = RpcCall<HadoopSession>
 export type HadoopMethod = RpcMethod<HadoopSession>
