@@ -1,5 +1,6 @@
 // Puts a namenode together: store, block layer, engine, doors, workers; and takes it apart in reverse.
 import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import os from 'node:os'
 import { Closer } from '../common/closer.ts'
 import { checkSettings } from '../common/config.ts'
@@ -52,6 +53,8 @@ const drainOpenFilesMs = 3_000
 export interface OwnClient {
   /** Cuts a file inside a block, for a user. */
   truncate(who: { readonly user: string; readonly realUser: string }, path: string, newLength: number): Promise<boolean>
+  /** Answers requests of the HTTP port that only a client can; false when it is none of them. */
+  readonly page?: (request: IncomingMessage, response: ServerResponse) => boolean
   close(): Promise<void>
 }
 
@@ -158,6 +161,7 @@ async function assemble({ settings, env, gateway, onFailure }: NamenodeOptions, 
         metrics,
         startedMs,
         pages,
+        clientPage: client?.page,
         hadoopConnections: () => hadoop?.connections ?? 0,
         webhdfs: {
           front,

@@ -61,11 +61,15 @@ async function start(role: RoleName, args: RoleArguments): Promise<void> {
 }
 
 async function startNamenodeRole(settings: Settings, log: Logger): Promise<Running> {
-  const [{ startNamenode }, { namenodeGateway }] = await Promise.all([import('../../namenode/main.ts'), import('../../gateway/index.ts')])
+  const [{ startNamenode }, { namenodeGateway }, { fsckPage }] = await Promise.all([
+    import('../../namenode/main.ts'),
+    import('../../gateway/index.ts'),
+    import('./fsck-page.ts'),
+  ])
   const namenode = await startNamenode({
     settings,
     env: systemEnv(log.child({ role: 'namenode' })),
-    gateway: namenodeGateway,
+    gateway: (uri, own) => ({ ...namenodeGateway(uri, own), page: fsckPage(uri) }),
     onFailure: (error) => {
       // It can only answer errors from here on. What it acknowledged is on disk: whoever watches this process starts it again.
       log.error('namenode.failed', { error })

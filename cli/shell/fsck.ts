@@ -2,13 +2,11 @@
 // 130 interrupted; -blockId has codes of its own (fsck/block-id.ts).
 import type { FileInfo, FileSystem } from '../../client/index.ts'
 import { isQuarryError } from '../../common/errors.ts'
-import { describeFailure, firstLine } from './errors.ts'
-import { javaDate } from './format.ts'
+import { describeFailure } from './errors.ts'
 import { parseFsck } from './fsck/arguments.ts'
 import type { FsckCommand } from './fsck/arguments.ts'
-import { checkBlocks } from './fsck/block-id.ts'
-import { checkTree } from './fsck/check.ts'
 import { listCorruptBlocks } from './fsck/corrupt-list.ts'
+import { writeReport } from './fsck/report.ts'
 import type { ShellStreams } from './shell.ts'
 
 export interface FsckOptions {
@@ -17,10 +15,8 @@ export interface FsckOptions {
 }
 
 const exitHealthy = 0
-const exitCorrupt = 1
 const exitFailure = 255
 const exitInterrupted = 130
-const progressNote = 'The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now shown by default.\n'
 
 export async function runFsck(words: readonly string[], options: FsckOptions): Promise<number> {
   const { out, err, signal } = options.streams
@@ -56,28 +52,5 @@ async function run(fs: FileSystem, command: FsckCommand, streams: ShellStreams):
   }
   await err.write(`Connecting to namenode via ${fs.uri}\n`)
   if (command.flags.has('list-corruptfileblocks')) return listCorruptBlocks(fs, command.path, out, signal)
-  const started = `FSCK started by ${fs.user} (auth:SIMPLE) from /127.0.0.1`
-  if (command.blockIds) {
-    await out.write(`${started} at ${javaDate(Date.now())}\n`)
-    return checkBlocks(command.blockIds, { fs, out, signal, maintenance: command.flags.has('maintenance') })
-  }
-  return checkPath(fs, root, command, started, streams)
-}
-
-async function checkPath(fs: FileSystem, root: FileInfo, command: FsckCommand, started: string, streams: ShellStreams): Promise<number> {
-  const { out } = streams
-  const { path } = root
-  if (command.flags.has('showprogress')) await out.write(progressNote)
-  const startedMs = Date.now()
-  const ended = (): string => `FSCK ended at ${javaDate(Date.now())} in ${Date.now() - startedMs} milliseconds\n`
-  await out.write(`${started} for path ${path} at ${javaDate(startedMs)}\n\n`)
-  try {
-    const { healthy, text } = await checkTree(fs, root, command.flags, streams)
-    await out.write(`${text}${ended()}\n\nThe filesystem under path '${path}' is ${healthy ? 'HEALTHY' : 'CORRUPT'}\n`)
-    return healthy ? exitHealthy : exitCorrupt
-  } catch (error) {
-    if (streams.signal.aborted) throw error
-    await out.write(`${ended()}${firstLine(describeFailure(error).message)}\n\n\nFsck on path '${path}' FAILED\n`)
-    return exitFailure
-  }
+  return writeReport(fs, root, command, { ...streams, caller: '127.0.0.1' })
 }

@@ -29,6 +29,8 @@ export interface HttpDoorDeps {
   readonly connectionsMax: number
   /** /jmx and its kind. */
   readonly pages: HadoopPages
+  /** Pages that a client of the namenode makes, such as /fsck; false when the request is for none of them. */
+  readonly clientPage?: ((request: http.IncomingMessage, response: http.ServerResponse) => boolean) | undefined
   /** Connections of Hadoop's clients. */
   hadoopConnections(): number
 }
@@ -52,6 +54,7 @@ export async function openHttpDoor(deps: HttpDoorDeps, at: { readonly host: stri
     if (webhdfs.handle(request, response)) return
     leaveBody(request, response)
     if (deps.pages.handle(request, response)) return
+    if (deps.clientPage?.(request, response)) return
     const { status, type, body } = answer(deps, request)
     response.writeHead(status, {
       'content-type': type,

@@ -10,6 +10,9 @@ import { StoragePolicies } from './storage-policies.ts'
 import { summary } from './summary.ts'
 import { Tally } from './tally.ts'
 
+/** Of the streams of a command, those that fsck writes to. */
+export type FsckStreams = Pick<ShellStreams, 'out' | 'err' | 'signal'>
+
 /** Files looked up together: as many calls travel at the same time. */
 const groupFiles = 32
 /** Blocks that one call may name (namenode.proto). */
@@ -22,12 +25,7 @@ export interface CheckOutcome {
 }
 
 /** Throws what the namenode refuses. */
-export async function checkTree(
-  fs: FileSystem,
-  root: FileInfo,
-  flags: ReadonlySet<FsckFlag>,
-  streams: ShellStreams,
-): Promise<CheckOutcome> {
+export async function checkTree(fs: FileSystem, root: FileInfo, flags: ReadonlySet<FsckFlag>, streams: FsckStreams): Promise<CheckOutcome> {
   const { signal } = streams
   const nodes = await fs.datanodes('live', { signal })
   const racks = new Set(nodes.map((node) => node.datanode?.rack)).size
@@ -88,10 +86,10 @@ class Check {
   readonly policies = new StoragePolicies()
   readonly #fs: FileSystem
   readonly #flags: ReadonlySet<FsckFlag>
-  readonly #streams: ShellStreams
+  readonly #streams: FsckStreams
   #misplaced: number[] = []
 
-  constructor(fs: FileSystem, flags: ReadonlySet<FsckFlag>, streams: ShellStreams, racks: number) {
+  constructor(fs: FileSystem, flags: ReadonlySet<FsckFlag>, streams: FsckStreams, racks: number) {
     this.#fs = fs
     this.#flags = flags
     this.#streams = streams
