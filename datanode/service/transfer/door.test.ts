@@ -447,6 +447,15 @@ describe('bounds', () => {
     expect((await good.read(block, 0, 100)).data).toHaveLength(100)
   })
 
+  it('registers with a numeric address and real ports, whatever name others are told', async () => {
+    const node = await datanode({ 'advertise': 'localhost', 'ipc.port': 0 })
+    const { register } = await namenode.hear((message) => message.register?.datanode?.uuid === node.uuid)
+    const { transferPort, ipcPort } = node
+    expect(register?.datanode).toMatchObject({ ip: '127.0.0.1', hostname: 'localhost', transferPort, ipcPort })
+    expect(Math.min(transferPort, ipcPort)).toBeGreaterThan(0)
+    await expect(datanode({ advertise: '::1' })).rejects.toMatchObject({ code: 'CONFIG' })
+  })
+
   it('names itself to other datanodes only by what they need', async () => {
     const node = await datanode()
     const client = await connect(node)
