@@ -264,15 +264,13 @@ function checkTolerance(tolerated: number, dirs: number): void {
 /** Hadoop's clients take a datanode's address apart: where they come, it must be a numeric one. A name stays the host's name. */
 async function numericAddress(address: string): Promise<Pick<Init<DatanodeId>, 'ip' | 'hostname'> | undefined> {
   if (net.isIPv4(address)) return undefined
-  try {
-    const found = await lookup(address, { family: 4 })
-    return { ip: found.address, hostname: address }
-  } catch (error) {
-    throw new QuarryError(
-      'CONFIG',
-      `Hadoop clients need an IPv4 address of this datanode, and ${address} has none (${(error as Error).message}): set advertise, or close transfer.port.`,
-    )
-  }
+  const found = await lookup(address, { family: 4 }).catch(() => undefined)
+  // A numeric address of another family is answered as it is.
+  if (found !== undefined && net.isIPv4(found.address)) return { ip: found.address, hostname: address }
+  throw new QuarryError(
+    'CONFIG',
+    `Hadoop clients need an IPv4 address of this datanode, and ${address} has none: set advertise to one, or close transfer.port.`,
+  )
 }
 
 /** A refusal at the first registration fails the start; an absent namenode does not. */
