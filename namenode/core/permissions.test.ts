@@ -54,8 +54,15 @@ describe('permissions', () => {
     expect(await denied('delete', { path: '/a/f' })).toBe(
       'Permission denied: user=bob, access=WRITE, inode="/a":root:supergroup:drwxr-xr-x',
     )
-    expect(await denied('setQuota', { path: '/a', names: 5 })).toBe(
+    expect(await denied('setQuota', { path: '/a', names: 5, space: -2 })).toBe(
       'Access denied for user bob. Superuser privilege is required for operation setQuota',
+    )
+    expect(await denied('setQuota', { path: '/a', names: 5, space: 1 << 30 })).toBe(
+      'Access denied for user bob. Superuser privilege is required for operation setSpaceQuota',
+    )
+    // Denied before it is looked at what it is.
+    expect(await denied('truncate', { path: '/a', newLength: 0 })).toBe(
+      'Permission denied: user=bob, access=WRITE, inode="/a":root:supergroup:drwxr-xr-x',
     )
     expect(await denied('getContentSummary', { path: '/' })).toBe(
       'Permission denied: user=bob, access=READ_EXECUTE, inode="/secret":root:supergroup:drwx------',

@@ -70,3 +70,6 @@ export function parentDirectory(resolved: Resolved): DirectoryInode | undefined 
 }
 
 export const notFound = (path: string): QuarryError => new QuarryError('NOT_FOUND', `File does not exist: ${path}`, { path })
+
+/** HDFS's words where only an owner may do something and nothing is there. */
+export const nothingToOwn = (path: string): QuarryError => new QuarryError('NOT_FOUND', `Directory/File does not exist ${path}`, { path })

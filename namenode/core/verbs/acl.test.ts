@@ -113,8 +113,10 @@ describe('an ACL', () => {
     await quarry.call('getAclStatus', { path: '/d/f' }, bob)
     const denied = await quarry.fails('modifyAclEntries', { path: '/d/f', entries: spec('user:bob:rwx') }, bob)
     expect(denied.message).toBe('Permission denied. user=bob is not the owner of inode=/d/f')
-    for (const method of ['getAclStatus', 'removeAcl', 'removeDefaultAcl'] as const)
-      expect(await quarry.fails(method, { path: '/no' })).toMatchObject({ code: 'NOT_FOUND', message: 'cannot find /no' })
+    expect(await quarry.fails('getAclStatus', { path: '/no' })).toMatchObject({ code: 'NOT_FOUND', message: 'cannot find /no' })
+    const missing = { code: 'NOT_FOUND', message: 'Directory/File does not exist /no' }
+    for (const method of ['removeAcl', 'removeDefaultAcl'] as const)
+      expect(await quarry.fails(method, { path: '/no' })).toMatchObject(missing)
   })
 })
 

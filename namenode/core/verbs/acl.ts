@@ -8,7 +8,7 @@ import type { Inode } from '../model.ts'
 import { checkTraverse, requireOwner } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
-import { resolve } from '../resolve.ts'
+import { nothingToOwn, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
 
 export function getAclStatus(context: PlanContext, request: Request<'getAclStatus'>): Planned<AclStatusReply> {
@@ -54,8 +54,9 @@ function change(
   const at = resolve(context.view, path)
   refuseInSafeMode(context, `Cannot ${doing} on ${at.path}`)
   checkTraverse(context.caller, at)
-  if (at.last !== undefined) requireOwner(context.caller, at.last, at.path)
-  const inode = requireInode(at)
+  const inode = at.last
+  if (inode === undefined) throw nothingToOwn(at.path)
+  requireOwner(context.caller, inode, at.path)
   const { permission } = inode
   const { acl } = extrasOf(context.view, inode)
   try {

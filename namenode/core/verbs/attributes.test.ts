@@ -17,8 +17,8 @@ describe('attributes', () => {
 
   it('are refused where there is nothing', async () => {
     const quarry = new Harness()
-    expect((await quarry.fails('setPermission', { path: '/no', permission: 0 })).message).toBe('File does not exist: /no')
-    expect((await quarry.fails('setOwner', { path: '/no', owner: 'x' })).message).toBe('File does not exist: /no')
+    expect((await quarry.fails('setPermission', { path: '/no', permission: 0 })).message).toBe('Directory/File does not exist /no')
+    expect((await quarry.fails('setOwner', { path: '/no', owner: 'x' })).message).toBe('Directory/File does not exist /no')
     expect((await quarry.fails('setTimes', { path: '/no', mtimeMs: 1 })).message).toBe('File/Directory /no does not exist.')
     expect(await quarry.call('setReplication', { path: '/no', replication: 2 })).toEqual({ value: false })
   })

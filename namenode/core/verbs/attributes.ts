@@ -9,7 +9,7 @@ import type { DirectoryInode, Inode } from '../model.ts'
 import { checkPath, checkTraverse, requireOwner, requireSuper, WRITE } from '../permissions.ts'
 import { emptyReply, refuseInSafeMode } from '../plan.ts'
 import type { PlanContext, Planned } from '../plan.ts'
-import { notFound, resolve } from '../resolve.ts'
+import { nothingToOwn, resolve } from '../resolve.ts'
 import type { Resolved } from '../resolve.ts'
 import { hasTypeQuota } from '../type-quotas.ts'
 import { notADirectory } from './absent.ts'
@@ -17,7 +17,7 @@ import { notADirectory } from './absent.ts'
 /** What the caller may change the attributes of, as its owner. */
 function owned(context: PlanContext, at: Resolved): Inode {
   checkTraverse(context.caller, at)
-  if (at.last === undefined) throw notFound(at.path)
+  if (at.last === undefined) throw nothingToOwn(at.path)
   requireOwner(context.caller, at.last, at.path)
   return at.last
 }
@@ -74,7 +74,8 @@ const NONE = -1
 
 /** HDFS's name for what is asked (FSNamesystem.getQuotaCommand). */
 function quotaOperation(names: number, space: number): string {
-  if (names === KEEP) return space === NONE ? 'clearSpaceQuota' : 'setSpaceQuota'
+  if (names === KEEP && space === NONE) return 'clearSpaceQuota'
+  if (space !== KEEP) return 'setSpaceQuota'
   return names === NONE ? 'clearQuota' : 'setQuota'
 }
 

@@ -23,8 +23,8 @@ export function truncate(context: PlanContext, request: Request<'truncate'>): Pl
   checkTraverse(caller, at)
   const file = at.last
   if (file === undefined) throw notFound(at.path)
-  if (file.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
   checkPath(caller, at, WRITE)
+  if (file.kind !== 'file') throw new QuarryError('NOT_A_FILE', `Path is not a file: ${at.path}`, { path: at.path })
   const { newLength } = request
   if (newLength < 0) throw new QuarryError('INVALID_ARGUMENT', `Cannot truncate to a negative file size: ${newLength}.`)
   const pending = requireFree(context, file, at.path, request.holder, 'TRUNCATE_FILE')
