@@ -5,6 +5,7 @@ import { namespaceTargets } from './namespace.ts'
 import { rpcTargets } from './rpc.ts'
 import { textTargets } from './text.ts'
 import { transferTargets } from './transfer.ts'
+import { webhdfsTargets } from './webhdfs.ts'
 import { wireTargets } from './wire.ts'
 
 /** Every decoder that meets the network or a disk. */
@@ -13,6 +14,7 @@ export async function allTargets(): Promise<Target[]> {
     ...wireTargets(),
     ...transferTargets(),
     ...rpcTargets(),
+    ...webhdfsTargets(),
     ...diskTargets(),
     ...textTargets(await parquetSample()),
     ...(await namespaceTargets()),
