@@ -223,7 +223,7 @@ describe('bad input is one line that says what to do', () => {
     [['--json', 'lss'], 2, /^\{"error":\{"code":"INVALID_ARGUMENT",/],
     [['dfs', '-conf', 'no-such-file', '-ls'], 255, /^quarry: Cannot read the configuration file no-such-file: /],
     [['dfs', '-D', 'dfs.bytes-per-checksum=1024', '-ls'], 1, /^quarry: dfs\.bytes-per-checksum=1024: Quarry writes 512 bytes a checksum/],
-    [['dfs', '-setfacl', '-m', 'user:a:r', '/x'], 1, /^setfacl: Quarry does not support access control lists yet\.\n$/],
+    [['dfs', '-setfacl', '-m', 'user:a', '/x'], 255, /^-setfacl: Invalid <aclSpec> : user:a\n/],
     [['dfsadmin', '-rollEdits'], 255, /^rollEdits: Quarry does not have this\. .*quarry debug edits prints it\.\n$/],
     [['dfsadmin', '-saveNamespace'], 255, /^saveNamespace: Safe mode should be turned ON in order to create namespace image\.\n$/],
     [['admin', 'decommission', 'nowhere'], 1, /^quarry: There is no datanode 'nowhere'\. There are: .*\n$/],
