@@ -654,7 +654,7 @@ export const shellCorpus: readonly string[] = [
   'alice> -touchz /attr/x',
   'alice> -getfattr -d /attr/x',
   'alice> -setfattr -n user.text -v hello /attr/x',
-  'alice> -setfattr -n user.quoted -v "\"hel lo\"" /attr/x',
+  'alice> -setfattr -n user.quoted -v ""hel lo"" /attr/x',
   'alice> -setfattr -n user.hex -v 0x00ff10 /attr/x',
   'alice> -setfattr -n user.base64 -v 0sAQID /attr/x',
   'alice> -setfattr -n user.novalue /attr/x',

@@ -40,6 +40,9 @@ async function write(path: string, length: number): Promise<void> {
     holder,
     overwrite: false,
     createParent: true,
+    storagePolicy: '',
+    hasUnmasked: false,
+    unmasked: 0,
     replication: 2,
     blockSize: 1 << 20,
   })) as FileStatusReply
@@ -52,7 +55,8 @@ let next = first
 async function caller(): Promise<void> {
   for (;;) {
     const n = next++
-    if (n % 4 === 0) await call('mkdirs', { path: `/tree-${n}/a/b/c`, permission: 0o755, createParent: true })
+    if (n % 4 === 0)
+      await call('mkdirs', { path: `/tree-${n}/a/b/c`, permission: 0o755, createParent: true, hasUnmasked: false, unmasked: 0 })
     else if (n % 4 === 1) await write(`/files/${n % 7}/f-${n}`, n)
     else if (n % 4 === 2) {
       await write(`/from/${n}/x`, n)
@@ -64,5 +68,5 @@ async function caller(): Promise<void> {
     writeSync(1, `${n}\n`)
   }
 }
-await call('mkdirs', { path: '/from', permission: 0o755, createParent: true })
+await call('mkdirs', { path: '/from', permission: 0o755, createParent: true, hasUnmasked: false, unmasked: 0 })
 await Promise.all(Array.from({ length: callers }, caller))
