@@ -43,8 +43,16 @@ export interface RpcFault {
   readonly message: string
 }
 
+/**
+ * Java's exceptions about paths put their constructor's argument between quotes and their own words behind it. HDFS sends a stack trace,
+ * of which people see the first line: with an end of line behind the message those words stay out of sight here, too.
+ */
+const quotesItsMessage = /\.Path[A-Za-z]+Exception$/
+
 export function faultOf(error: QuarryError): RpcFault {
-  return { status: status.error, detail: detail.application, className: errorTable[error.code].java, message: error.message }
+  const className = errorTable[error.code].java
+  const message = quotesItsMessage.test(className) ? `${error.message}\n` : error.message
+  return { status: status.error, detail: detail.application, className, message }
 }
 
 export const noSuchMethod = (method: string, protocol: string): RpcFault => ({

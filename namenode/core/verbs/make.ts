@@ -60,6 +60,8 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
   const at = resolve(view, request.path)
   refuseInSafeMode(context, `Cannot create file${at.path}`)
   checkTraverse(caller, at, true)
+  // Before anything is said of what stands there.
+  checkAncestorWrite(caller, at)
   const existing = at.last
   if (existing?.kind === 'directory') throw new QuarryError('ALREADY_EXISTS', `${at.path} already exists as a directory`, { path: at.path })
   if (request.holder === '') throw new QuarryError('INVALID_ARGUMENT', 'create needs the name of a lease holder.')
@@ -76,7 +78,6 @@ export function create(context: PlanContext, request: Request<'create'>): Planne
   if (blockSize % 512 !== 0)
     throw new QuarryError('INVALID_ARGUMENT', `Block size ${blockSize} is not a multiple of 512, the bytes of a checksum.`, { blockSize })
   if (existing !== undefined && request.overwrite) checkPath(caller, at, WRITE)
-  checkAncestorWrite(caller, at)
   if (existing === undefined && !request.createParent) requireParent(at)
   if (existing !== undefined && !request.overwrite) {
     const pending = requireFree(context, existing, at.path, request.holder, 'CREATE_FILE')
@@ -156,9 +157,9 @@ export function setReplication(context: PlanContext, request: Request<'setReplic
   const { view, caller } = context
   const at = resolve(view, request.path)
   refuseInSafeMode(context, `Cannot set replication for ${at.path}`)
+  checkReplication(context, request.replication, at.path)
   checkTraverse(caller, at)
   checkPath(caller, at, WRITE)
-  checkReplication(context, request.replication, at.path)
   const file = at.last
   if (file?.kind !== 'file') return { reply: no }
   if (file.replication === request.replication) return { reply: yes }

@@ -6,7 +6,10 @@ describe('delete', () => {
     const quarry = new Harness()
     await quarry.write('/d/f', [5])
     expect(await quarry.call('delete', { path: '/nothing' })).toEqual({ value: false })
-    expect(await quarry.fails('delete', { path: '/d', recursive: false })).toMatchObject({ code: 'NOT_EMPTY', message: '/d is non empty' })
+    expect(await quarry.fails('delete', { path: '/d', recursive: false })).toMatchObject({
+      code: 'NOT_EMPTY',
+      message: "`/d is non empty': Directory is not empty",
+    })
     expect(await quarry.call('delete', { path: '/d' })).toEqual({ value: true })
     expect(await quarry.call('delete', { path: '/' })).toEqual({ value: false })
     expect(quarry.store.tx.counters()).toMatchObject({ files: 0, directories: 1, blocks: 0 })

@@ -23,7 +23,8 @@ export function remove(context: PlanContext, request: Request<'delete'>): Planne
   const inode = at.last
   if (inode?.kind === 'directory') {
     checkSubtree(view, caller, inode, at.path, ALL, true)
-    if (inode.children > 0 && !request.recursive) throw new QuarryError('NOT_EMPTY', `${at.path} is non empty`, { path: at.path })
+    if (inode.children > 0 && !request.recursive)
+      throw new QuarryError('NOT_EMPTY', `\`${at.path} is non empty': Directory is not empty`, { path: at.path })
   }
   if (inode === undefined || at.names.length === 0) return { reply: no }
   const later = inode.kind === 'directory' && inode.totals.files + inode.totals.directories > context.removeAtOnceMax
