@@ -126,7 +126,7 @@ describe('a client made from the .proto files', () => {
     cluster = await MiniCluster.start({ datanodes: 3 })
     namenode = stubOf('Namenode', cluster.namenode.grpc)
     metadata = new Metadata(namenode)
-    welcome = await metadata.hello({ protocol: 2, user: 'alice', client_id: randomBytes(16) })
+    welcome = await metadata.hello({ protocol: 3, user: 'alice', client_id: randomBytes(16) })
     const fs = await cluster.connect()
     await fs.mkdir('/foreign')
     await fs.setPermission('/foreign', 0o777)
@@ -139,7 +139,7 @@ describe('a client made from the .proto files', () => {
   })
 
   it('is welcomed by the namenode with the identity of the cluster', () => {
-    expect(welcome).toMatchObject({ protocol: 2, cluster_id: cluster.namenode.clusterId, pool_id: cluster.namenode.poolId, refused: null })
+    expect(welcome).toMatchObject({ protocol: 3, cluster_id: cluster.namenode.clusterId, pool_id: cluster.namenode.poolId, refused: null })
   })
 
   it('is refused with a reason when it speaks another protocol', async () => {
